@@ -1,6 +1,6 @@
 """epkit: the consume side of machine-learning endpoints.
 
-The public names are loaded when they are first used: the command line pays for none of them.
+A public name is imported when it is first used, so that the command line does not pay for it.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""`python -m epkit` is `epkit`."""
+"""Makes `python -m epkit` the same as `epkit`."""
 
 from epkit.cli.app import main
 

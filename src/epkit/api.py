@@ -1,4 +1,4 @@
-"""epkit from Python and notebooks: what the commands do, as functions that return values and print nothing."""
+"""epkit in Python and notebooks: the commands as functions, which return values and print nothing."""
 
 import io
 import logging
@@ -25,7 +25,7 @@ _log = logging.getLogger("epkit")
 
 
 class Reports(Displayed, tuple[Report, ...]):
-    """Reports, which a notebook shows as one table."""
+    """Several reports; a notebook shows them as one table."""
 
     __slots__ = ()
 
@@ -84,45 +84,45 @@ def run_bench(
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
-    While it runs, this process collects no garbage, and on the main thread SIGINT and SIGTERM end the run early with a
-    report that says `partial`. Both are as they were when it returns. A notebook's cell shows how far the run is.
+    During the run, this process collects no garbage. On the main thread, SIGINT and SIGTERM end the run early with a
+    report that says `partial`. Both settings are restored afterwards. A notebook's cell shows the progress.
 
     Args:
         target: a URL or a name in `epkit.toml`; None for EPKIT_TARGET, the default, or the embedded endpoint.
         requests: how many; with *seconds*, whichever comes first; 1 with neither. Counts, times and rates may be
             texts: `10k`, `1m30s`, `100/m`.
-        concurrency: most in flight; None for 1, or for what suits a rate.
-        rate, stages, sweep, find_max: the load, as on the command line; at most one of them. What a sweep of batch
-            sizes (`rows=1,10,100;c=1,4`) found is the report's `grid`.
+        concurrency: most requests in flight; None means 1, or a number that suits a rate.
+        rate, stages, sweep, find_max: the load, as on the command line; at most one of them. The result of a sweep of
+            batch sizes (`rows=1,10,100;c=1,4`) is the report's `grid`.
         arrivals: `constant` or `poisson`, where there is a rate.
         warmup: requests, or a time such as `10s`, that are run first and reported apart.
         until: ends the run when an estimate is tight, such as `ci(p99)<5%`.
-        slos: objectives such as `p99<250ms`; how each went is in the report's `thresholds`.
+        slos: objectives such as `p99<250ms`; their results are the report's `thresholds`.
         timeout_s: of one request; None for the target's own.
         payloads: files, sent in turn; none for the contract's example.
         headers: sent along; an Authorization among them is the key.
-        deployment: the one to ask.
+        deployment: the deployment that gets the requests.
         schema: a contract to use instead of the target's own.
         operation: the contract's scoring path; None for the target's, or the only POST.
-        predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
-            keys.
-        validate: False checks no payload; a contract still says how rows of a table are written.
-        check: how deep each reply is looked at: `status`, `reply`, `contract`, or `expect`.
-        expect: a file of golden predictions, for the deepest check.
+        predictions_at: a JSON pointer to the predictions in a reply; None means the place that the contract names, or
+            the usual keys.
+        validate: False sends payloads unchecked; the contract still defines how rows of a table are written.
+        check: how thoroughly each reply is checked: `status`, `reply`, `contract`, or `expect`.
+        expect: a file of golden predictions, for the most thorough check.
         save: the file that the run is saved to, for `load_reports` and `compare`.
         cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
         client_cert: a file with the client's certificate and its key (PEM).
         proxy: `HOST:PORT`, or a URL with credentials in it.
-        engine: `wire`, or `httpx`; None for what the others need.
-        workers: how many processes of this machine make the load together.
-        cluster: address of a Dask scheduler (`tls://host:port`) whose workers do.
-        cluster_ca, cluster_cert, cluster_key: files with its authority, and our certificate and key (PEM); None for
-            those of Dask's configuration.
-        insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
-        otlp: URL of an OpenTelemetry collector that is sent, each second, how the run goes; its credentials are in the
-            environment's `OTEL_EXPORTER_OTLP_HEADERS`.
-        request_ids: send an id with each request, True in `x-ms-client-request-id`, or the name of a header; the
-            report's `slowest` and `failures` have them.
+        engine: `wire` or `httpx`; None means the engine that the other options need.
+        workers: the number of processes of this machine that share the load.
+        cluster: address of a Dask scheduler (`tls://host:port`) whose workers share the load.
+        cluster_ca, cluster_cert, cluster_key: files with its authority, and epkit's certificate and key (PEM); None
+            means those of Dask's configuration.
+        insecure_cluster: connect to a scheduler on another machine without encryption (`tcp://host:port`).
+        otlp: URL of an OpenTelemetry collector that gets the figures of the run each second; its credentials come from
+            the environment's `OTEL_EXPORTER_OTLP_HEADERS`.
+        request_ids: True sends an id with each request in `x-ms-client-request-id`; a text is the name of another
+            header. The ids are in the report's `slowest` and `failures`.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing could be sent. A failed request is data in the report.
@@ -169,7 +169,7 @@ def run_bench(
 
 
 def _bench(options: BenchOptions) -> Report:
-    """Run a load, and show in a notebook how far it is."""
+    """Run a load, and show its progress in a notebook."""
     from epkit.reporters.run import panel
 
     live = Live()

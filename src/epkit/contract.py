@@ -51,10 +51,10 @@ class Contract(Displayed):
         """Read a contract from a file or URL.
 
         Args:
-            path: of the scoring operation, where the contract alone does not tell.
-            headers: sent to the URL's origin and to no other.
+            path: the path of the scoring operation, if the contract leaves it open.
+            headers: sent to the URL's origin only.
             key_file: holds the key of that origin.
-            timeout_s: for the whole answer of a URL.
+            timeout_s: the time limit for the whole reply of a URL.
             cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
             client_cert: a file with the client's certificate and its key (PEM).
             proxy: `HOST:PORT`, or a URL with credentials in it.
@@ -65,7 +65,7 @@ class Contract(Displayed):
         """
         if isinstance(source, Path) or not is_url(source):
             return cls(contracts.load(source, path=path))
-        # Late: they bring what sends, and most contracts are files.
+        # Late: they import the modules that send requests, and most contracts are files.
         from epkit.flows.target.contract import find_at
         from epkit.flows.target.request_options import RequestOptions, TargetOptions
 
@@ -91,7 +91,7 @@ class Contract(Displayed):
             as_declared: JSON Schema to the letter and nothing more.
 
         Raises:
-            UsageError: JSON has no word for something in the payload.
+            UsageError: the payload contains a value that JSON cannot express.
         """
         validator = self._as_declared if as_declared else self._as_taken
         return validator.check(bytes(payload) if isinstance(payload, bytes | bytearray) else _encoded(payload))
@@ -128,8 +128,8 @@ class Contract(Displayed):
         """Check the body of a reply.
 
         Args:
-            rows: how many were sent, where that is known.
-            predictions_at: a JSON pointer to the predictions; None where they are looked for.
+            rows: the number of rows that were sent, if it is known.
+            predictions_at: a JSON pointer to the predictions; None means that epkit finds them.
 
         Raises:
             UsageError: it is no JSON pointer.

@@ -25,7 +25,7 @@ class EpkitError(Exception):
 
 
 class UsageError(EpkitError):
-    """What was asked for cannot be done as asked: flags, files, configuration, extras."""
+    """The request of the user is not possible: flags, files, configuration, extras."""
 
     exit_code = 2
 
@@ -37,13 +37,13 @@ class ContractError(EpkitError):
 
 
 class EndpointError(EpkitError):
-    """The endpoint cannot be reached, refuses the key, or answered nothing with success."""
+    """The endpoint cannot be reached, refuses the key, or no request succeeded."""
 
     exit_code = 4
 
 
 class BackendError(EpkitError):
-    """The control plane, Azure's or the local one, said no."""
+    """The control plane, Azure's or the local one, refused a request or failed."""
 
     exit_code = 6
 
@@ -60,31 +60,31 @@ REMEDIES: Final[Mapping[int, str]] = {
     errno.ENFILE: "wait until other programs have closed files",
     errno.EIO: "check the disk",
 }
-"""What to do where the system refuses: nothing of it is a bug of epkit's."""
+"""What to do if the system refuses an operation; none of these errors is a bug of epkit."""
 
 
 def system_words(error: OSError) -> str:
-    """Word what the system refused, and what to do: `no space left on device: make room there, …`."""
+    """Describe an error of the system, and what to do: `no space left on device: make room there, …`."""
     why = (error.strerror or str(error)).lower()
     remedy = REMEDIES.get(error.errno or 0)
     return why if remedy is None else f"{why}: {remedy}"
 
 
 def unwritable(name: str, error: OSError) -> UsageError:
-    """Say why a file cannot be written, and what to do.
+    """Make the error for a file that cannot be written, with what to do.
 
     Args:
-        name: what the message calls the file, as `--html report.html`.
+        name: the name of the file in the message, such as `--html report.html`.
     """
     return UsageError(f"{name}: {system_words(error)}")
 
 
 def unreadable(name: str, error: OSError, wanted: str) -> UsageError:
-    """Say why a file cannot be read.
+    """Make the error for a file that cannot be read.
 
     Args:
-        name: what the message calls the file.
-        wanted: what it should be: `a file with a key`.
+        name: the name of the file in the message.
+        wanted: the expected content, such as `a file with a key`.
     """
     if isinstance(error, FileNotFoundError):
         return UsageError(f"{name}: no such file")

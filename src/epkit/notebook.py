@@ -1,6 +1,6 @@
 """epkit in a notebook: results display themselves, long work shows its progress, and the stop button ends it early.
 
-IPython is not imported: where a kernel runs, it is loaded already.
+IPython is not imported: in a kernel, it is loaded already.
 """
 
 import asyncio
@@ -28,20 +28,21 @@ Result = TypeVar("Result")
 Value = TypeVar("Value")
 
 EVERY_S: Final = 1.0
-"""An update takes a millisecond of CPU, twice what a terminal's panel takes: so it is made less than half as often."""
+"""Least time between two updates, in seconds. An update takes a millisecond of CPU, twice as much as the panel of a
+terminal, so it is made less than half as often."""
 
 AWAKE_S: Final = 0.2
-"""How soon the stop button is noticed."""
+"""Longest time until the stop button has an effect, in seconds."""
 
 _log = logging.getLogger("epkit")
 
 _SECRETS: Final[list[Secret]] = []
-"""Every credential that a function of the Python face has met; masked in whatever a notebook is shown."""
+"""Every credential that a function of the Python API has seen; it is masked in everything that a notebook shows."""
 
 
 @contextmanager
 def at_work() -> Iterator[Context]:
-    """Give a flow what it knows of this process: its notes go to the logger `epkit`."""
+    """Create the context of a flow in this process; its notes go to the logger `epkit`."""
     context = Context(note=_log.info, warn=_log.warning)
     try:
         yield context
@@ -50,18 +51,18 @@ def at_work() -> Iterator[Context]:
 
 
 def know(context: Context) -> None:
-    """Have the credentials that a flow met masked in what is shown from now on."""
+    """Mask the credentials that a flow has seen, from now on."""
     _SECRETS.extend(secret for secret in context.secrets if secret not in _SECRETS)
 
 
 def masked(value: Value) -> Value:
-    """Return a value without credentials in it."""
+    """Return a value with its credentials masked."""
     return mask_values(value, _SECRETS) if _SECRETS else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How a value looks: what makes its sheet, and its text."""
+    """The display of a value: a function that makes its sheet, and its text."""
 
     sheet: "Callable[[], Sheet]"
     text: Callable[[], str]
@@ -69,7 +70,7 @@ class Look:
 
 @singledispatch
 def look(value: Any) -> Look:
-    """Return how a value looks; those of the core are known below, the Python face registers its own."""
+    """Return the display of a value. The core's types are below; modules of the Python API register their own."""
     from epkit.core.pipeline.run import PipelineRun
     from epkit.core.report.compare import Comparison
     from epkit.core.report.report import Report
@@ -110,7 +111,7 @@ def _renderings(value: object) -> display.Renderings:
     looks = look(value)
 
     def net(text: str) -> str:
-        # Below `masked`: of values that are no dataclasses, and of what a reporter puts together.
+        # The second protection after `masked`: for values that are not dataclasses, and for texts that reporters make.
         return mask_text(text, _SECRETS, distinct=True) if _SECRETS else text
 
     return {
@@ -123,12 +124,12 @@ display.show_by(_renderings)
 
 
 class CellProgress:
-    """A text in a notebook's cell that is updated in place, seldom; nothing elsewhere.
+    """A text in a notebook's cell that is updated in place, at most once per `EVERY_S`; nothing outside a notebook.
 
-    A context manager. `active` tells whether it shows.
+    A context manager. `active`: whether it is shown.
 
     Args:
-        over: what stays in the cell, if anything was shown.
+        over: makes the text that stays in the cell, if anything was shown.
     """
 
     def __init__(self, over: Callable[[], str]) -> None:
@@ -145,7 +146,7 @@ class CellProgress:
             self._publish(self._over())
 
     def show(self, made: Callable[[], str], *, at_once: bool = False) -> None:
-        """Show a text, if it is time to, or *at_once*."""
+        """Show a text, if enough time has passed or *at_once* is set."""
         now = time.monotonic()
         if self.active and (at_once or now >= self._due):
             self._due = now + EVERY_S
@@ -163,21 +164,21 @@ class CellProgress:
 
 
 def in_kernel() -> bool:
-    """Tell whether this process is a notebook's kernel."""
+    """Return whether this process is a notebook's kernel."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None and "IPython.display" in sys.modules
 
 
 def awaitable(call: Callable[Options, Result]) -> Callable[Options, Coroutine[Any, Any, Result]]:
-    """Make a function that does the same on a thread of its own, to be awaited.
+    """Make an awaitable version of a function; it runs on a thread of its own.
 
-    To be cancelled ends its work early, as Ctrl-C does; what it has is returned. A second time gives it up.
+    A cancellation ends the work early, as Ctrl-C does, and the result so far is returned. A second one abandons it.
     """
 
     async def awaited(*args: Options.args, **kwargs: Options.kwargs) -> Result:
         interrupts = Interrupts()
         work = asyncio.ensure_future(asyncio.to_thread(interrupts.over, partial(call, *args, **kwargs)))
-        # What is given up may fail without anybody who looks.
+        # Abandoned work may fail; nobody waits for its exception.
         work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         async with awake():
             try:
@@ -195,7 +196,7 @@ def awaitable(call: Callable[Options, Result]) -> Callable[Options, Coroutine[An
 
 @asynccontextmanager
 async def awake() -> AsyncIterator[None]:
-    """Wake a kernel's loop now and then: the stop button cancels the cell, and does not wake a loop that sleeps."""
+    """Wake a kernel's loop regularly: the stop button cancels the cell, but does not wake a loop that sleeps."""
 
     async def beat() -> None:
         while True:  # noqa: ASYNC110 - no event is waited for: the loop is to wake
@@ -210,10 +211,10 @@ async def awake() -> AsyncIterator[None]:
 
 
 def end_early(interrupts: Interrupts) -> None:
-    """End the work that the running task waits for, which was cancelled: it is to go on with what the work has.
+    """End the work that the running task waits for, after the task was cancelled; the task gets the result so far.
 
     Raises:
-        asyncio.CancelledError: the work has not begun, so that it has nothing.
+        asyncio.CancelledError: the work has not started, so that there is no result.
     """
     if not interrupts.send(Signals.SIGINT):
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""Whether a path can be trusted: one with a name from outside, and one that leads to another user's file."""
+"""Checks whether a path can be trusted: one that contains a name from outside, or that leads to another user's file."""
 
 import os
 from collections.abc import Mapping
@@ -9,21 +9,21 @@ from epkit.core.http.masking import clean
 from epkit.errors import UsageError
 
 MAX_NAME_BYTES: Final = 255
-"""Of one part of a path: what file systems take."""
+"""Most bytes of one part of a path, as file systems allow."""
 ROOT: Final = 0
 
 
 def inside(directory: Path, name: str, *, where: str, parts: int = 1) -> Path:
-    """Join a name from outside to a directory that it must not lead out of.
+    """Join a name from outside to a directory; the name must not lead out of the directory.
 
     Args:
-        directory: need not exist.
-        name: of a file; with *parts* > 1 a relative path of at most as many, `/` between them.
-        where: it comes from, for the message.
+        directory: it may be missing.
+        name: the name of a file; with *parts* > 1, a relative path of at most that many parts, separated by `/`.
+        where: the origin of the name, for the message.
 
     Raises:
-        UsageError: it is empty, absolute, has a part that is `.`, `..`, empty or too long, a control character, a
-            backslash or a drive letter; or a link on the way leads out of the directory.
+        UsageError: the name is empty, absolute, has a part that is `.`, `..`, empty or too long, a control character, a
+            backslash or a drive letter; or a link in the path leads out of the directory.
     """
     path = directory / name if (why := _unfit(name, parts)) is None else directory
     # Opening the file follows a link.
@@ -54,14 +54,14 @@ def _unfit(name: str, parts: int) -> str | None:
 
 
 def foreign_owner(path: Path, environ: Mapping[str, str]) -> str | None:
-    """Say which other user a file or its directory belongs to; None where none does, or there is no file.
+    """Return which other user a file or its directory belongs to; None if there is no such user or no such file.
 
-    Root's are taken, as root can read the user's keys anyway; so are those of the user who called `sudo`.
+    Files of root are accepted, because root can read the user's keys anyway; so are those of the user who ran `sudo`.
 
-    Source: git's safe.directory (`is_path_owned_by_current_user`), which refuses root's, too.
+    Source: git's safe.directory (`is_path_owned_by_current_user`), which also refuses root's files.
     """
     try:
-        # The link and what it leads to: the owner of either decides what is read.
+        # The link and its target: the owner of either decides which content is read.
         found = (("it", path.lstat()), ("it", path.stat()), ("its directory", path.parent.stat()))
     except OSError:
         return None
@@ -69,15 +69,15 @@ def foreign_owner(path: Path, environ: Mapping[str, str]) -> str | None:
 
 
 def is_foreign(status: os.stat_result, environ: Mapping[str, str]) -> bool:
-    """Tell whether a file that was looked at belongs to another user; see `foreign_owner`."""
+    """Return whether a file belongs to another user, by its status; see `foreign_owner`."""
     user = os.geteuid()
     caller = environ.get("SUDO_UID", "") if user == ROOT else ""
     return status.st_uid not in (user, ROOT) and str(status.st_uid) != caller
 
 
 def user_of(uid: int) -> str:
-    """Name a user, for messages."""
-    import pwd  # only on the way to an error
+    """Return the name of a user, for messages."""
+    import pwd  # late: needed only for an error
 
     try:
         return f"user {pwd.getpwuid(uid).pw_name}"

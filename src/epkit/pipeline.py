@@ -20,18 +20,18 @@ _log = logging.getLogger("epkit")
 
 
 class PipelineRuns(Displayed, tuple[PipelineRun, ...]):
-    """The runs of a pipeline, which a notebook shows as one page: figures over runs, and a table.
+    """The runs of a pipeline; a notebook shows them as one page with a table and figures over the runs.
 
     Args:
-        name: of the pipeline.
-        champion: number of the run whose model it has, None before there is one.
+        name: the name of the pipeline.
+        champion: the number of the run that made the champion; None if there is none yet.
     """
 
     name: str
     champion: int | None
 
     def __new__(cls, runs: Iterable[PipelineRun], *, name: str = "", champion: int | None = None) -> Self:
-        """Make a tuple that knows whose runs these are."""
+        """Make a tuple with the name and the champion of the pipeline."""
         made = super().__new__(cls, runs)
         made.name, made.champion = name, champion
         return made
@@ -53,7 +53,7 @@ class Pipeline:
     """A pipeline of `epkit.toml`.
 
     Args:
-        name: in that file.
+        name: the name in that file.
     """
 
     name: str
@@ -81,14 +81,14 @@ class Pipeline:
         if_needed: bool = False,
         why: str | None = None,
     ) -> PipelineRun:
-        """Run it; `epkit pipeline run` in Python. What came of it is in `state`, `exit_code` and `steps`.
+        """Run the pipeline; `epkit pipeline run` in Python. The result is in `state`, `exit_code` and `steps`.
 
         Args:
             from_, to, only: names of steps: the first, the last, the only one.
             force: run steps that could be reused.
-            changes: `KEY=VALUE` each, in place of what `epkit.toml` says, as `--set` has them.
-            if_needed: only if the data have drifted, the schema has changed, or a gate is missed.
-            why: for the record.
+            changes: `KEY=VALUE` each, in place of values in `epkit.toml`, as with `--set`.
+            if_needed: run only if the data have drifted, the schema has changed, or a gate is missed.
+            why: the reason, for the record of the run.
 
         Raises:
             UsageError: the configuration is wrong, or another run goes on.

@@ -30,28 +30,28 @@ _INHERITED_KINDS: Final = (
     *("LC_", "OMP_", "KMP_", "GOMP_", "OPENBLAS_", "MKL_", "BLIS_", "NUMEXPR_", "VECLIB_", "POLARS_", "RAYON_"),
     *("MALLOC_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_"),
 )
-"""Of numbers of threads, memory and devices."""
+"""Prefixes of variables for the number of threads, memory and devices."""
 
 _lock: Final = threading.Lock()
 _silent: Final[dict[str, tuple[int, int]]] = {}
-"""Of each logger that is silenced: in how many blocks, and the level that it had before the first."""
+"""For each silenced logger: the number of blocks that silence it, and its level before the first of them."""
 
 
 class Interrupts:
-    """Signals for work on a thread that gets none: who waits for the work passes them on, and `signals_to` takes them.
+    """Signals for work on a thread that gets none: the thread that waits for the work passes them on to `signals_to`.
 
-    What comes between two blocks of `signals_to` waits for the next one.
+    A signal between two blocks of `signals_to` is kept for the next block.
     """
 
     def __init__(self) -> None:
-        # Taken again by a signal that comes while one is being passed on.
+        # Reentrant, because another signal may arrive while one is being passed on.
         self._lock = threading.RLock()
         self._takers: list[Handle] = []
         self._waiting: list[signal.Signals] = []
         self._begun = False
 
     def over(self, work: Callable[Options, Result], *args: Options.args, **kwargs: Options.kwargs) -> Result:
-        """Do *work*, here and now, with these signals."""
+        """Run *work* here and now, with these signals."""
         token = _INTERRUPTS.set(self)
         try:
             return work(*args, **kwargs)
@@ -59,10 +59,10 @@ class Interrupts:
             _INTERRUPTS.reset(token)
 
     def send(self, number: signal.Signals) -> bool:
-        """Pass a signal on; from any thread.
+        """Pass a signal on; may be called from any thread.
 
         Returns:
-            Whether the work has begun what can be ended early. If it has not, it ends as soon as it does.
+            Whether the work has a part that can end early. If it has none yet, it ends as soon as that part starts.
         """
         with self._lock:
             if not self._takers:
@@ -74,13 +74,13 @@ class Interrupts:
 
     @contextlib.contextmanager
     def taken_by(self, handle: Handle, loop: "asyncio.AbstractEventLoop | None" = None) -> Iterator[None]:
-        """Have the signals call *handle*, on *loop* if there is one, for the length of a block."""
+        """Make the signals call *handle* while the block lasts; on *loop*, if there is one."""
 
         def take(number: signal.Signals) -> None:
             if loop is None:
                 handle(number)
             else:
-                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile: there is nothing to end
+                with contextlib.suppress(RuntimeError):  # the loop has ended, so there is nothing to end
                     loop.call_soon_threadsafe(handle, number)
 
         with self._lock:
@@ -97,15 +97,15 @@ class Interrupts:
 
 
 _INTERRUPTS: Final[ContextVar[Interrupts | None]] = ContextVar("epkit.interrupts", default=None)
-"""What this thread gets instead of signals, None for nothing."""
+"""What this thread gets in place of signals; None for nothing."""
 
 
 @contextlib.contextmanager
 def signals_to(handle: Handle, loop: "asyncio.AbstractEventLoop | None" = None) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call *handle*: those of the process on the main thread, else those of its `Interrupts`.
+    """Make SIGINT and SIGTERM call *handle*: the process's on the main thread, otherwise those of its `Interrupts`.
 
     Args:
-        loop: the running loop, if it is to call *handle*; else that happens between two instructions of Python.
+        loop: the running loop, which then calls *handle*; without it, the call happens between two Python instructions.
     """
     if threading.current_thread() is not threading.main_thread():
         interrupts = _INTERRUPTS.get()
@@ -129,18 +129,18 @@ def signals_to(handle: Handle, loop: "asyncio.AbstractEventLoop | None" = None) 
         for number, handler in before.items():
             if loop is not None:
                 loop.remove_signal_handler(number)
-            # A loop leaves the system's own handling behind, not what there was: SIGTERM would kill in silence.
+            # A loop restores the system's default, not the former handler: then SIGTERM would kill without a message.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def outside_loop(work: Callable[[], Result]) -> Result:
-    """Do *work*, which runs an event loop, here; on another thread where a loop runs here already (a notebook's).
+    """Run *work*, which runs an event loop: here, or on another thread if a loop runs here already, as in a notebook.
 
-    Signals that come here meanwhile are the work's.
+    Signals that arrive here meanwhile are passed on to the work.
 
     Raises:
-        KeyboardInterrupt: one came before there was anything to end early; the work ends by itself.
-        BaseException: whatever the work raised.
+        KeyboardInterrupt: a signal arrived before the work had a part that can end early; the work then ends by itself.
+        BaseException: the exception of the work.
     """
     import asyncio
 
@@ -161,7 +161,7 @@ def outside_loop(work: Callable[[], Result]) -> Result:
         if not interrupts.send(number):
             raise KeyboardInterrupt
 
-    # With its context, in which a notebook finds the cell that output belongs to. Not waited for when Python ends.
+    # It has this thread's context, in which a notebook finds the cell for output. Python does not wait for its end.
     threading.Thread(target=copy_context().run, args=(do,), name="epkit-loop", daemon=True).start()
     with signals_to(pass_on):
         return outcome.result()
@@ -169,7 +169,7 @@ def outside_loop(work: Callable[[], Result]) -> Result:
 
 @contextlib.contextmanager
 def collections_off() -> Iterator[None]:
-    """Keep the garbage collector from pausing: what there is already is frozen, unless the caller froze objects."""
+    """Turn the garbage collector off; existing objects are frozen, unless the caller has frozen some."""
     enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.collect()
     if not frozen:
@@ -186,9 +186,9 @@ def collections_off() -> Iterator[None]:
 
 @contextlib.contextmanager
 def silenced(*names: str) -> Iterator[None]:
-    """Silence the loggers of libraries and those below them; blocks may overlap on several threads.
+    """Silence loggers of libraries and the loggers below them; blocks may overlap on several threads.
 
-    Loggers of the process itself are left alone.
+    Other loggers of the process stay as they are.
     """
     below = tuple(f"{name}." for name in names)
     loggers = {*names, *(name for name in list(logging.root.manager.loggerDict) if name.startswith(below))}
@@ -212,7 +212,7 @@ def silenced(*names: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unwarned(module: str) -> Iterator[None]:
-    """Ignore warnings that a module and those below it give, on every thread."""
+    """Ignore the warnings of a module and of the modules below it, on every thread."""
     before = list(warnings.filters)
     warnings.filterwarnings("ignore", module=module)
     ours = warnings.filters[0]
@@ -220,16 +220,16 @@ def unwarned(module: str) -> Iterator[None]:
         yield
     finally:
         if ours not in before:
-            # Not `catch_warnings`, which would undo what other threads have done meanwhile.
+            # Not `catch_warnings`, which would undo changes that other threads have made meanwhile.
             with contextlib.suppress(ValueError):
                 warnings.filters.remove(ours)  # type: ignore[attr-defined]
 
 
 def child_environment(*more: str) -> dict[str, str]:
-    """Return what a child process sees of the environment: what is listed here, and so no key that is in a variable.
+    """Return the environment of a child process: only listed variables, so that no key in a variable is passed on.
 
     Args:
-        more: names of further variables that this child sees.
+        more: names of further variables for this child.
     """
     return {
         name: value
@@ -240,7 +240,7 @@ def child_environment(*more: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of the environment, for a library that reads nothing else."""
+    """Set environment variables, for a library that reads its settings only from there."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

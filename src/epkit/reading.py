@@ -11,11 +11,11 @@ from epkit.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileBound:
-    """How large a file of one kind may be.
+    """The size limit for files of one kind.
 
     Args:
-        what: what a message calls such a file.
-        most_bytes: more are refused.
+        what: the name of such a file in messages.
+        most_bytes: larger files are refused.
         advice: what to do about a larger one.
     """
 
@@ -31,19 +31,19 @@ CERTIFICATES: Final = FileBound(
 CONTRACT: Final = FileBound(
     what="a contract", most_bytes=16 << 20, advice="name a swagger.json or an OpenAPI document (real ones have 200 kB)"
 )
-"""As large as one may be that is asked for by URL: a whole reply."""
+"""The limit is that of a contract from a URL, which is a whole reply."""
 
 PAYLOAD: Final = FileBound(
     what="a payload", most_bytes=256 << 20, advice="epkit score sends tables of any size (.jsonl, .csv, .parquet)"
 )
-"""A hundred times what Azure's endpoints take; a `.jsonl` has many payloads."""
+"""A hundred times the limit of Azure's endpoints, because a `.jsonl` has many payloads."""
 
 CHECKED: Final = FileBound(
     what="a body that is checked",
     most_bytes=16 << 20,
     advice="no endpoint takes that: give the rows as .jsonl, .csv or .parquet",
 )
-"""Ten times what Azure's endpoints take; tables may be as long as they like."""
+"""Ten times the limit of Azure's endpoints; tables have no limit."""
 
 TRAINING: Final = FileBound(
     what="the report of a training", most_bytes=256 << 20, advice="name the train.json that epkit train wrote"
@@ -58,13 +58,13 @@ CONDA: Final = FileBound(what="a conda file", most_bytes=1 << 20, advice="name t
 
 
 def read_whole(file: Path | BinaryIO, bound: FileBound, *, name: str) -> bytes:
-    """Read a file to its end, or a stream that is open.
+    """Read a whole file, or the rest of an open stream.
 
     Args:
-        name: what a message calls it.
+        name: the name in messages.
 
     Raises:
-        UsageError: it is larger than its kind may be; a device or a pipe is read up to there.
+        UsageError: it is larger than its kind may be; a device or a pipe is read up to the limit.
         OSError: it cannot be read.
     """
     if not isinstance(file, Path):

@@ -1,4 +1,4 @@
-"""`epkit score` from Python: rows of any kind in, predictions out, one by one or all at once."""
+"""`epkit score` in Python: takes rows of any kind, and returns predictions one by one or all at once."""
 
 import asyncio
 import io
@@ -42,8 +42,8 @@ class FailedRow:
     Args:
         row: its number, from 0.
         reason: as in `OUT.failed.jsonl`: `status`, `timeout`, `application`, `mismatch`, `contract`, …
-        status: of the reply, None where there was none.
-        detail: what the endpoint said, credentials masked.
+        status: the status of the reply; None if there was no reply.
+        detail: the words of the endpoint, credentials masked.
     """
 
     row: int
@@ -53,9 +53,10 @@ class FailedRow:
 
 
 class Predictions(Displayed, list[Any]):
-    """The predictions of rows in their order, None for a row that has none.
+    """The predictions of rows in their order; None for a row without a prediction.
 
-    `failures` tells why, `summary` how it went, `partial` whether it was interrupted: these are the first rows then.
+    `failures` has the reasons, and `summary` describes the job. If `partial` is true, the job was interrupted, and the
+    list has the first rows only.
     """
 
     def __init__(self, predictions: Sequence[Any], failures: Sequence[FailedRow], summary: ScoreResult) -> None:
@@ -82,11 +83,11 @@ def _(predictions: Predictions) -> Look:
 
 
 class Scoring:
-    """Predictions as they come, in the order of the rows: `async for prediction in epkit.score(target, rows)`.
+    """Predictions as they arrive, in the order of the rows: `async for prediction in epkit.score(target, rows)`.
 
-    A row without a prediction gives None; `failures` tells why, as far as the iteration has come, and `summary`, once
-    it is over, how it went. To leave the iteration ends the job. To cancel it while it waits for a prediction, as a
-    notebook's stop button does, ends the job early and the iteration with it, once what is in flight has come.
+    A row without a prediction gives None. `failures` has the reasons for the rows so far. After the iteration,
+    `summary` describes the job. Leaving the iteration ends the job. A cancellation while the iteration waits for a
+    prediction, such as a notebook's stop button, ends the job early: the iteration ends after the requests in flight.
     """
 
     def __init__(self, options: ScoreOptions) -> None:
@@ -104,7 +105,7 @@ class Scoring:
         )
 
     def gather(self) -> Predictions:
-        """Run the job here and now, and return everything; what there is by then where it is interrupted.
+        """Run the job here and now, and return all predictions; after an interruption, those so far.
 
         Raises:
             UsageError, ContractError, EndpointError: as for `score`.
@@ -114,7 +115,7 @@ class Scoring:
         return Predictions(gathered.predictions, self.failures, summary)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """Run the job in a thread of its own, which has a loop of its own."""
+        """Run the job in a thread of its own, which has its own loop."""
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Sequence[Any] | None] = asyncio.Queue()
         hand = _Hand(loop, queue)
@@ -129,7 +130,7 @@ class Scoring:
             await job
         finally:
             hand.let_go()
-            # The thread ends as soon as it has something to hand over, or by itself.
+            # The thread ends at its next `write`, or by itself.
             await asyncio.gather(job, return_exceptions=True)
 
     def _work(self, hand: "_Hand") -> None:
@@ -161,7 +162,7 @@ class Scoring:
 async def _taken(
     queue: "asyncio.Queue[Sequence[Any] | None]", interrupts: Interrupts
 ) -> AsyncGenerator[Sequence[Any], None]:
-    """Give what comes until the end; to be cancelled ends the job, and only then this."""
+    """Yield pieces until the end. The first cancellation ends the job, and the second one also ends this generator."""
     ending = False
     while True:
         try:
@@ -183,7 +184,7 @@ class _LeftError(Exception):
 
 
 class _Hand(FilelessWriter):
-    """A writer that hands predictions over to another thread's loop, and waits where that falls behind."""
+    """A writer that passes predictions to another thread's loop, and waits if that thread falls behind."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Sequence[Any] | None]") -> None:
         self._loop, self._queue = loop, queue
@@ -266,33 +267,33 @@ def score(
         concurrency: most requests in flight. Counts, times and rates may be texts: `10k`, `1m30s`, `100/m`.
         batch_rows, batch_bytes: most rows and bytes of a request.
         rate: most requests a second.
-        retries: how often a request is sent again that failed for a passing reason.
+        retries: how often a request is repeated after a temporary failure.
         timeout_s: of one request; None for the target's own.
         method: `predict` or `predict_proba`.
         params: sent with the rows.
-        wrap: where the rows go in the body, if not where the contract says.
+        wrap: the place of the rows in the body, if it differs from the contract's.
         headers: sent along; an Authorization among them is the key.
         schema: a contract to use instead of the target's own.
         operation: the contract's scoring path; None for the target's, or the only POST.
-        predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
-            keys.
+        predictions_at: a JSON pointer to the predictions in a reply; None means the place that the contract names, or
+            the usual keys.
         validate: False checks no row; a contract still says how rows are written.
         skip_invalid: rows that break the contract fail, and the others are sent.
         carry, drop: names of columns that are not sent.
         encoding: of the text of a file, such as `cp1252`; None for UTF-8.
-        decimal: what separates decimals in a CSV file, `.` or `,`; None refuses numbers with a comma.
+        decimal: the decimal separator in a CSV file, `.` or `,`; None refuses numbers with a comma.
         header: False where the first line of a CSV file is a row, whose columns are the contract's.
         cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
         client_cert: a file with the client's certificate and its key (PEM).
         proxy: `HOST:PORT`, or a URL with credentials in it.
-        workers: how many processes of this machine share the rows; concurrency and rate are those of all together.
+        workers: the number of processes of this machine that share the rows, the concurrency and the rate.
         cluster: address of a Dask scheduler (`tls://host:port`) whose workers share them.
-        cluster_ca, cluster_cert, cluster_key: files with its authority, and our certificate and key (PEM); None for
-            those of Dask's configuration.
-        insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
+        cluster_ca, cluster_cert, cluster_key: files with its authority, and epkit's certificate and key (PEM); None
+            means those of Dask's configuration.
+        insecure_cluster: connect to a scheduler on another machine without encryption (`tcp://host:port`).
 
     Raises:
-        UsageError: the rows are of no kind that is known.
+        UsageError: the rows have an unknown type.
         ContractError, EndpointError: while iterating: nothing was sent, or the endpoint ended the job.
     """
     file = str(rows) if isinstance(rows, str | Path) else None

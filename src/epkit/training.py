@@ -1,4 +1,4 @@
-"""`epkit train` from Python: `epkit.train(frame, label="y")` returns the result and the model."""
+"""`epkit train` in Python: `epkit.train(frame, label="y")` returns the result and the model."""
 
 import io
 import logging
@@ -32,19 +32,19 @@ _log = logging.getLogger("epkit")
 BACKENDS: Final = ("local", "azureml")
 
 BASE: Final = "base"
-"""Name of the column that contributions are added to."""
+"""Name of the column with the base, to which contributions are added."""
 
 
 class Training(Displayed):
-    """What came of a training; a notebook shows its page.
+    """The result of a training; a notebook shows its page.
 
     >>> training = epkit.train("bank.csv", label="y")
     >>> training.report.test.metrics["AUC"].value
     >>> training.model.predict(frame)
 
     Args:
-        report: everything that was found.
-        directory: of the model, None where only the report is there.
+        report: the whole report.
+        directory: the directory of the model; None if there is only the report.
     """
 
     def __init__(self, report: TrainReport, directory: Path | None) -> None:
@@ -81,16 +81,17 @@ def _(training: Training) -> Look:
 
 
 class TrainedModel:
-    """A model that `epkit train` made, in this process: it answers as what is deployed does.
+    """A model that `epkit train` made, loaded into this process: it gives the same predictions as its endpoint.
 
-    Rows are a frame of pandas or polars, a list of objects, or an object of columns. Their columns may come in any
-    order and with others among them. A column may be left out where training saw rows without its value, unless there
-    is one that training never saw, which looks like a wrong name. A category that training did not see counts as
-    missing. A missing value where training saw none is refused, as the endpoint refuses it.
+    Rows are a frame of pandas or polars, a list of objects, or an object of columns. The order of the columns does not
+    matter, and further columns are ignored. A column may be missing if values of it were missing in training. But if
+    the rows have a column that training never saw, it looks like a wrong name, and the missing column is an error. A
+    category that training did not see counts as missing. A missing value is refused if training saw none in its column,
+    as the endpoint refuses it.
 
     Args:
-        directory: that `epkit train` wrote. A model of an estimator of your own is a pickle, which is code: it is
-            opened only if its bytes are those that the card names.
+        directory: a directory that `epkit train` wrote. A model from your own estimator is a pickle, which contains
+            code: it is opened only if its SHA-256 is that of the card.
 
     Raises:
         UsageError: there is no model in it, or it is a pickle that Azure AutoML made.
@@ -119,22 +120,22 @@ class TrainedModel:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that it looks at."""
+        """The columns that the model uses."""
         return tuple(column["name"] for column in self.card["columns"])
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """The answers that it chooses from, in the order of `predict_proba`; none of a regression."""
+        """The classes, in the order of `predict_proba`; empty for a regression."""
         return self._model.classes
 
     def predict(self, rows: Any) -> Any:
-        """Answer rows: the classes, by the threshold that training chose where there are two, or the numbers.
+        """Predict the classes of rows (two classes by the threshold from training), or the numbers.
 
         Returns:
             A Series of pandas, with the index of the rows, or of polars; an array for rows of another kind.
 
         Raises:
-            UsageError: a column is missing, or a value is one that its column cannot have.
+            UsageError: a column is missing, or a value is not possible in its column.
         """
         answers = self._model.answers(self._model.probabilities(self._matrix(rows)))
         dtype = np.array(self.classes).dtype if self.classes else np.float64
@@ -157,22 +158,22 @@ class TrainedModel:
         return found if isinstance(framed, Mapping) else framed
 
     def explain(self, rows: Any, *, of: Any = None) -> Any:
-        """Say what each column adds to the answer, compared with a typical row.
+        """Compute the contribution of each column to the prediction, compared with a typical row.
 
-        The typical row is `card["example"]`: medians and most frequent values. Its margin is the column `base`, and
-        each row's sum is its margin: of two classes the log-odds of the positive one, of more the logarithm of the
-        class's probability up to a constant of the row, of a regression the number. A column whose value is the
-        typical one adds 0. These are Shapley values (see `epkit.learners.typical`).
+        The typical row is `card["example"]`: medians and most frequent values. The column `base` is its margin, and the
+        sum of a row is the row's margin. The margin is the number for a regression, and the log-odds of the positive
+        class for two classes. For more classes it is the logarithm of the class's probability, up to a constant of the
+        row. A column with the typical value adds 0. These are Shapley values (see `epkit.learners.typical`).
 
         Args:
-            of: one of more than two classes; None for the class that each row is answered with.
+            of: one of more than two classes; None for the class that is predicted for each row.
 
         Returns:
-            `base` and a column for each that the model looks at: a frame of pandas, with the index of the rows, or of
-            polars; for rows of another kind an object of arrays by name.
+            `base`, and a column for each column that the model uses: a frame of pandas, with the index of the rows, or
+            of polars; for rows of another kind an object of arrays by name.
 
         Raises:
-            UsageError: as `predict`; *of* is no class; or the model is an estimator of your own.
+            UsageError: as `predict`; *of* is not a class; or the model is your own estimator.
         """
         many = self._model.task == "multiclass"
         if of is not None and (not many or of not in self.classes):
@@ -191,7 +192,7 @@ class TrainedModel:
         )
 
     def _contributions(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return float64, rows × columns × margins, and the margins of the typical row."""
+        """Return the contributions (float64, rows × columns × margins), and the margins of the typical row."""
         from epkit.learners import typical
 
         arrays, usual = self._arrays, self._typical
@@ -208,7 +209,7 @@ class TrainedModel:
         """The arrays of the model.
 
         Raises:
-            UsageError: it has none.
+            UsageError: the model has none.
         """
         if not isinstance(self._model.scorer, Arrays):
             raise UsageError(
@@ -225,15 +226,15 @@ class TrainedModel:
             UsageError: a column is missing, or a value is one that its column cannot have.
         """
         frame = frame_of(rows)
-        if not frame.width:  # an empty list knows no columns
+        if not frame.width:  # an empty list has no column names
             return np.empty((0, sum(encoder.width for encoder in self._model.encoders)))
         return columns.encode(self._with_all_columns(frame), self.card["columns"], "the rows", strict=True)
 
     def _with_all_columns(self, frame: "pl.DataFrame") -> "pl.DataFrame":
-        """Add columns of nothing that may be missing.
+        """Add the missing columns, without values, if they may be missing.
 
         Raises:
-            UsageError: one may not, or has another name.
+            UsageError: a column must not be missing, or seems to have another name.
         """
         import polars as pl
 
@@ -248,10 +249,10 @@ class TrainedModel:
 
 
 def _as_given(rows: Any, found: Mapping[Any, np.ndarray], *, single: bool = False) -> Any:
-    """Return columns as the caller has rows.
+    """Return columns in the form of the caller's rows.
 
     Args:
-        single: there is one, and it is no frame.
+        single: whether there is one column, which is returned without a frame.
     """
     if hasattr(rows, "isna"):
         frame = type(rows)(dict(found), index=rows.index)
@@ -303,54 +304,54 @@ def train(
     block: Sequence[str] = (),
     job: str | None = None,
 ) -> Training:
-    """Find a model for a table, say how good it is, and write it; `epkit train` in Python.
+    """Find a model for a table, measure how good it is, and write it; `epkit train` in Python.
 
-    Notes go to the logger `epkit`. A notebook's cell shows how far the search is. On the main thread SIGINT, which a
+    Notes go to the logger `epkit`. A notebook's cell shows the progress. On the main thread SIGINT, which a
     notebook's stop button sends, and SIGTERM end the search with the best model so far, and the training is `partial`.
-    A training at Azure goes on; the warning says how to come back.
+    A training at Azure goes on, and a warning says how to follow it again.
 
     Args:
         table: a frame of pandas or polars, a list of objects, an object of columns, or what the command takes: a path,
             a directory of Parquet files, a URL.
         label: the column to predict.
-        task: `classification` or `regression`; None for what the label's values say.
+        task: `classification` or `regression`; None means that it follows from the label's values.
         drop: columns that the model must not see.
         ids: columns that name the row: carried along, not used.
         positive: the positive class of two; None for the rarer one.
         encoding, decimal: of a file's text, as for `score`.
-        runs: models that are tried, at most.
-        time_limit: begin no run after so long: `90s`, `10m`, `1h`.
-        metric: what chooses; None for AUC, or rmse.
-        balanced: have every class weigh the same.
+        runs: most models that are tried.
+        time_limit: the time after which no run starts: `90s`, `10m`, `1h`.
+        metric: the metric that selects the model; None means AUC, or rmse for a regression.
+        balanced: give every class the same weight.
         custom: `FILE.py:MAKE` each, functions that return an estimator of scikit-learn.
-        workers: runs tried side by side; None for the cores, at most 8. They are processes of their own that import
-            nothing of the caller's, so a script needs no `if __name__ == "__main__"`.
-        seed: of everything that is drawn.
-        folds: of the cross-validation.
+        workers: the number of runs in parallel; None means the number of cores, at most 8. Each is a process that does
+            not import the caller's code, so a script needs no `if __name__ == "__main__"`.
+        seed: of all random choices.
+        folds: the number of folds of the cross-validation.
         holdout: a part of the rows, in place of folds.
-        group: a column whose rows of one value stay on one side of every split.
-        time: a column by which later rows are judged.
-        test_size: the part of the rows that no choice sees; 0 for none.
-        threshold: from where on the answer is the positive class: `0.5`, `f1`, `balanced`, `recall>=0.8`,
-            `cost:fn=5,fp=1`.
-        gates: what the model must reach, such as `AUC>=0.94`; whether it does is the training's `passed`.
+        group: a column; rows with the same value stay on one side of every split.
+        time: a column with times; the model is judged on the later rows.
+        test_size: the part of the rows that no choice uses; 0 for none.
+        threshold: the least probability for the positive class: a number such as `0.5`, or a rule that finds it: `f1`,
+            `balanced`, `recall>=0.8`, `cost:fn=5,fp=1`.
+        gates: conditions for the model, such as `AUC>=0.94`; the training's `passed` is whether all are met.
         base: the directory of the model in use, for gates that compare with it.
-        cohorts: columns whose groups are looked at; None for all.
-        pairs: `A:B` each, two columns whose groups are.
+        cohorts: columns whose groups are examined; None for all.
+        pairs: `A:B` each: two columns whose combined groups are examined.
         out: the directory of the model, below the working directory unless it is absolute; reports go to `OUT.run`.
-        overwrite: replace a model that is there, as a cell that is run again does.
-        restart: begin again, whatever runs the journal holds.
-        exports: `lightgbm` or `onnx`, forms that the model is written in, too.
-        backend: who trains: `local`, or `azureml` for Azure AutoML.
+        overwrite: replace an existing model, as for a cell that is run again.
+        restart: start again, and ignore the runs in the journal.
+        exports: further formats for the model: `lightgbm` or `onnx`.
+        backend: the place of the training: `local`, or `azureml` for Azure AutoML.
         compute: at Azure, the compute that trains.
         create_compute: at Azure, the size of the nodes of the compute, which is made if it is missing.
         block: at Azure, algorithms that are not tried.
-        job: at Azure, a job that was begun, to be followed; without *table* and *label*.
+        job: at Azure, a job to follow that was started before; without *table* and *label*.
 
     Raises:
         UsageError: an option, the table or the directory cannot be used.
-        BackendError: Azure said no, or the job failed.
-        KeyboardInterrupt: interrupted before there was a model to end with, or while Azure trains.
+        BackendError: Azure refused a request, or the job failed.
+        KeyboardInterrupt: it was interrupted before there was a model to return, or while Azure trains.
     """
     at_azure = _is_at_azure(backend, table, label, job, compute=compute, create_compute=create_compute, block=block)
     is_named = table is None or isinstance(table, str | Path)
@@ -392,10 +393,10 @@ def train(
 
 
 def _is_at_azure(backend: str, table: Any, label: str | None, job: str | None, **azure: Any) -> bool:
-    """Find out who trains.
+    """Decide where to train.
 
     Raises:
-        UsageError: something is missing, or for somebody else.
+        UsageError: an argument is missing, or belongs to the other backend.
     """
     if backend not in BACKENDS:
         raise not_one_of("backend", backend, BACKENDS)
@@ -412,12 +413,12 @@ def _is_at_azure(backend: str, table: Any, label: str | None, job: str | None, *
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:
-    """Return names; one alone may be given as it is."""
+    """Return names; a single name may be given as a text."""
     return (given,) if isinstance(given, str) else tuple(map(str, given))
 
 
 class _Shown:
-    """How far a training is, in a notebook's cell."""
+    """Shows the progress of a training in a notebook's cell."""
 
     def __init__(self) -> None:
         self._last: Progress | None = None
@@ -431,7 +432,7 @@ class _Shown:
         self._cell.__exit__(*raised)
 
     def show(self, progress: Progress) -> None:
-        """Show it; a phase at once, as it is said once."""
+        """Show the progress; show a phase at once, because it is shown only once."""
         from epkit.reporters.train import progress as search
 
         self._last = progress
@@ -471,15 +472,15 @@ def _train_at_azure(
         try:
             ended = flow.train_at_azure(options, azure, replace(context, note=note), io.BytesIO(), show=shown.show)
         except (KeyboardInterrupt, EpkitError):
-            for line in said:  # the last note: how the job is followed
+            for line in said:  # the last note: how to follow the job
                 _log.warning(line)
             raise
-    assert not isinstance(ended, flow.JobNews)  # that is of a job that is not waited for
+    assert not isinstance(ended, flow.JobNews)  # only a job that is not waited for ends so
     return Training(ended.report, context.cwd / options.out)
 
 
 def load_training(path: str | Path) -> Training:
-    """Read a training that `epkit train` made: its report, and its model where that is there.
+    """Read a training that `epkit train` made: its report, and its model if it exists.
 
     Args:
         path: the model's directory, the directory `MODEL.run` next to it, or its `train.json`.

@@ -1,6 +1,6 @@
-"""The entry point: the commands, and what becomes of whatever they raise.
+"""The entry point: the commands, and the handling of exceptions.
 
-Everything a user can cause ends as one line on stderr and an exit code (`epkit.errors`); a traceback means a bug.
+Every error that a user can cause ends as one line on stderr and an exit code (`epkit.errors`). A traceback means a bug.
 """
 
 import errno
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which behaves as Ctrl-C does; `number` tells them apart."""
+    """SIGTERM, which has the effect of Ctrl-C; `number` distinguishes them."""
 
     number = signal.SIGTERM
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong
-    """Ctrl-C or SIGTERM, in a form that typer hands on."""
+    """Ctrl-C or SIGTERM, as an exception that typer passes on."""
 
 
 class Unread(Exception):  # noqa: N818 - nothing went wrong
-    """The reader of stdout is gone, in a form that typer does not take for its own: it would end with 1."""
+    """The reader of stdout is gone. Typer would handle a BrokenPipeError itself, and exit with 1."""
 
 
 class Commands(Group):
-    """The commands, which keep an interrupt apart from the exit code of a run that was interrupted."""
+    """The commands; distinguishes an interrupt from the exit code of a run that was interrupted."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -103,7 +103,7 @@ def application(names: tuple[str, ...] = COMMANDS) -> typer.Typer:
     """Build the command line.
 
     Args:
-        names: commands to import; all of them take a seventh of the CPU of a short load.
+        names: the commands to import; to import all takes a seventh of the CPU of a short load.
     """
     app = typer.Typer(
         name="epkit",
@@ -127,12 +127,12 @@ def main() -> None:
     """Run the command line and exit."""
     if completion.is_asked(os.environ):
         sys.exit(completion.answer(application(), os.environ))
-    # numpy's BLAS starts threads that spin for a while; nothing here multiplies matrices.
+    # The threads of numpy's BLAS spin for a while after their start; epkit multiplies no matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     terminal.fill_descriptors()
     code = run(sys.argv[1:])
-    # Python collects all garbage on its way out: a seventh of a short load's CPU, for memory that the system frees.
+    # At its end, Python collects all garbage: a seventh of a short load's CPU, for memory that the system frees anyway.
     gc.freeze()
     sys.exit(code)
 
@@ -169,10 +169,10 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _refused(error: Exception) -> OSError | None:
-    """Find what the system refused, of which nobody else has said it: that is no bug."""
+    """Return the error of the system that caused an exception and was not reported yet; such an error is no bug."""
     if isinstance(error, OSError) and error.errno in REMEDIES:
         return error
-    # Where no more files can be opened, event loops and imports raise errors of their own on their way out.
+    # If no more files can be opened, event loops and imports raise errors of their own while they fail.
     before = error.__cause__ or error.__context__
     while before is not None:
         if isinstance(before, OSError) and before.errno in (errno.EMFILE, errno.ENFILE):
@@ -182,7 +182,7 @@ def _refused(error: Exception) -> OSError | None:
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
-    """Tell typer's own exceptions from bugs; typer brings its own copy of click, so they are known by their shape."""
+    """Separate typer's exceptions from bugs. Typer has its own copy of click, so attributes identify its exceptions."""
     if type(error).__name__ == "NoArgsIsHelpError":
         terminal.say(error.format_message())  # type: ignore[attr-defined]
         return 2
@@ -192,7 +192,7 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _usage(error: Any, arguments: Sequence[str]) -> int:
-    """Say in one line what typer made of a flag."""
+    """Print typer's message about a flag in one line."""
     known = _commands(application())
     words = list(arguments[:1]) if arguments and arguments[0] in known else []
     if words and len(arguments) > 1 and arguments[1] in known[words[0]]:
@@ -206,7 +206,7 @@ def _usage(error: Any, arguments: Sequence[str]) -> int:
 
 
 def _no_such_option(error: Any, arguments: Sequence[str]) -> str:
-    """Name the flag that was probably meant; `-rate`, which typer takes for flags of a letter each, is `--rate`."""
+    """Suggest the flag that was probably meant, such as `--rate` for `-rate`, which typer splits into letters."""
     from epkit.core.near import nearest
 
     name, known = error.option_name, []
@@ -222,7 +222,7 @@ def _no_such_option(error: Any, arguments: Sequence[str]) -> str:
 
 
 def _commands(parent: typer.Typer) -> dict[str, tuple[str, ...]]:
-    """Return the names of the commands, each with those of the commands under it."""
+    """Return the names of the commands, each with the names of its subcommands."""
     found: dict[str, tuple[str, ...]] = {}
     for command in parent.registered_commands:
         found[str(command.name or getattr(command.callback, "__name__", ""))] = ()
@@ -239,7 +239,7 @@ def _bug(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _given(arguments: Sequence[str]) -> "Iterator[Secret]":
-    """Give whatever may be a key among what the user gave; a traceback has no locals, but a message quotes anything."""
+    """Yield all arguments that may be a key. A traceback shows no local variables, but a message may quote anything."""
     from epkit.core.http.secret import Secret
 
     for text in arguments:

@@ -1,11 +1,12 @@
-"""Answers a shell that completes a command line of epkit: commands, flags, their values, and names that are known here.
+"""Completes a command line of epkit for a shell: commands, flags, their values, and local names.
 
-Typer writes the scripts that ask (`epkit --install-completion`), and would answer by parsing the whole line, with all
-that it imports for that. Here the words are only looked at, so that an answer takes a tenth of a second: of the
-commands one is built, of the files `epkit.toml` is read. Nothing is written, and what goes wrong is silence: the shell
-then completes names of files.
+Typer writes the scripts that call this (`epkit --install-completion`). Typer's own answer would parse the whole line,
+and import everything that this needs. This module only looks at the words, so that an answer takes a tenth of a second:
+it builds one command, and reads only `epkit.toml`. It writes nothing. After an error it prints no completions: the
+shell then completes file names.
 
-zsh evaluates the answer, and bash expands it: a name with anything but letters, digits and a few signs is left out.
+zsh evaluates the answer, and bash expands it. So names with characters other than letters, digits and a few signs are
+left out.
 """
 
 import re
@@ -23,7 +24,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
 
 _HARMLESS: Final = re.compile(r"[\w.@%+=:,/-]+", re.ASCII)
 PUBLISHED: Final = (["trigger"], ["status"], ["logs"])
-"""Commands of `epkit pipeline` that take the name of a published one."""
+"""Commands of `epkit pipeline` that take the name of a published pipeline."""
 
 _CHOICES: Final = re.compile(r"[a-z0-9_.-]+(?:\|[a-z0-9_.-]+)+")
 TLS_VERSIONS: Final = ("ALL", "TLS1", "TLS1.0", "TLS1.1", "TLS1.2", "TLS1.3")
@@ -31,7 +32,7 @@ HELP_CHARACTERS: Final = 70
 
 
 class Completion(NamedTuple):
-    """What may stand at the cursor, and what it means."""
+    """A possible text at the cursor, and its meaning."""
 
     value: str
     help: str = ""
@@ -41,9 +42,9 @@ class Line(NamedTuple):
     """A command line up to the cursor.
 
     Args:
-        words: whole ones, behind `epkit`.
-        begun: what of the next one is there.
-        apart: what of that the shell leaves as it is: bash replaces what is behind a `=` or a `:`.
+        words: the complete words after `epkit`.
+        begun: the part of the next word before the cursor.
+        apart: the part of *begun* that the shell keeps: bash replaces only the text after a `=` or a `:`.
     """
 
     words: Sequence[str]
@@ -52,18 +53,18 @@ class Line(NamedTuple):
 
 
 def is_asked(environ: Mapping[str, str]) -> bool:
-    """Tell whether a shell asks that is answered here; Typer answers the others, and hands out the scripts."""
+    """Return whether a shell requests completions of this module; Typer handles other shells and the scripts."""
     return environ.get(VARIABLE, "") in [f"complete_{shell}" for shell in SHELLS]
 
 
 def answer(app: typer.Typer, environ: Mapping[str, str]) -> int:
-    """Print what may stand at the cursor, in the form that the shell's script expects.
+    """Print the completions in the form that the shell's script expects.
 
     Args:
-        environ: as the scripts of Typer set it.
+        environ: the variables that Typer's scripts set.
 
     Returns:
-        The exit code: fish asks by it whether there is anything, and takes names of files if it is 1.
+        The exit code: fish uses it to find out whether there are completions, and completes file names if it is 1.
     """
     shell = environ[VARIABLE].removeprefix("complete_")
     try:
@@ -81,9 +82,9 @@ def answer(app: typer.Typer, environ: Mapping[str, str]) -> int:
 
 
 def line_of(environ: Mapping[str, str], shell: str) -> Line:
-    """Take the line apart."""
+    """Split the command line."""
     if shell == "bash":
-        # One a line; from a script of one's own perhaps with spaces between them.
+        # One word per line; scripts that users wrote may separate words by spaces.
         text = environ["COMP_WORDS"]
         words = ["".join(_split(word)) for word in text.split("\n")] if "\n" in text else _split(text)
         return _whole(words, int(environ["COMP_CWORD"]))
@@ -95,7 +96,7 @@ def line_of(environ: Mapping[str, str], shell: str) -> Line:
 
 
 def _whole(words: Sequence[str], at: int) -> Line:
-    """Put together what bash took apart: `=`, `:` and `@` are words of their own for it."""
+    """Join the words that bash has split: for bash, `=`, `:` and `@` are separate words."""
     begun = words[at] if at < len(words) else ""
     replaced = "" if begun in ("=", ":") else f"@{begun}" if words[at - 1] == "@" else begun
     whole: list[str] = []
@@ -114,13 +115,13 @@ def _split(text: str) -> list[str]:
     words: list[str] = []
     try:
         words += lexer
-    except ValueError:  # a quote that is not closed yet
+    except ValueError:  # a quote that is still open
         words.append(lexer.token)
     return words
 
 
 def complete(app: typer.Typer, line: Line, environ: Mapping[str, str]) -> list[Completion]:
-    """Return what may stand at the cursor."""
+    """Return the completions at the cursor."""
     path: list[str] = []
     words = list(line.words)
     parent = app
@@ -155,7 +156,7 @@ def _commands(parent: typer.Typer) -> list[Completion]:
 
 
 class _Command:
-    """One command, with its flags and arguments, at which the line has come."""
+    """The command at which the line has arrived, with its flags and arguments."""
 
     def __init__(self, parent: typer.Typer, path: Sequence[str], environ: Mapping[str, str]) -> None:
         self.path, self.environ = path, environ
@@ -205,7 +206,7 @@ class _Command:
         return long if len(begun) == 1 or begun.startswith("--") else [each for each in long if each.value == begun]
 
     def _values(self, param: Any, begun: str) -> list[Completion]:
-        """Return the values of a flag or an argument that begin so; one that would be a flag is none."""
+        """Return the values of a flag or an argument that start with *begun*, without those that look like a flag."""
         values = [value for value in self._known(param, begun) if value.startswith(begun) and value[0] != "-"]
         return [Completion(value) for value in dict.fromkeys(values)]
 
@@ -241,7 +242,7 @@ class _Command:
             config = find_config(Path.cwd(), self.environ)
             names += config.endpoints if config is not None else ()
         except EpkitError:
-            pass  # a file with a mistake in it has no names
+            pass  # a file with a mistake gives no names
         if local:
             from epkit.flows.hosting.names import local_names
 
@@ -258,14 +259,14 @@ class _Command:
 
 
 def _saved_runs(begun: str) -> list[str]:
-    """Return the saved runs in the directory that a path has come to."""
+    """Return the saved runs in the directory part of a path."""
     above, slash, _ = begun.rpartition("/")
     names = [path.name for path in Path(f"{above}{slash}" or ".").glob("[!.]*.epkit")]
     return sorted(f"{above}{slash}{name}" for name in names)
 
 
 def _short(text: str) -> str:
-    """Return the first sentence of a help text, without what a shell would act on."""
+    """Return the first sentence of a help text, without characters that a shell would interpret."""
     first = re.split(r"[.;:](?:\s|$)|\n\n", text.strip(), maxsplit=1)[0]
     plain = " ".join(re.sub(r"[^\w ,/%+=@-]", " ", first).split())
     return plain if len(plain) <= HELP_CHARACTERS else f"{plain[:HELP_CHARACTERS].rpartition(' ')[0]}..."

@@ -1,4 +1,4 @@
-"""The panel that a terminal shows during a run or a search for a model; a pipe gets nothing of it."""
+"""The panel that a terminal shows during a run or a search for a model; it is not written to a pipe."""
 
 import math
 import os
@@ -16,40 +16,40 @@ if TYPE_CHECKING:
     from epkit.core.train.progress import Progress
 
 EVERY_S: Final = 0.4
-"""Drawing takes some hundred microseconds, in which no reply is read: not oftener."""
+"""Least time between two drawings, in seconds: each takes some hundred microseconds, in which no reply is read."""
 
 
 def display(total: int | None, time_limit_s: float | None, *, quiet: bool) -> "Panel | ProgressLine":
-    """Return what shows a run under way: a panel, or a line on a terminal that cannot do more, or nothing.
+    """Return the display of a run: a panel, or a line for a simple terminal, or nothing.
 
     Args:
-        total: how many requests there will be, where that is known.
-        time_limit_s: how long they go on, where that is known.
-        quiet: show nothing.
+        total: the number of requests of the run, if it is known.
+        time_limit_s: the duration of the run, if it is known.
+        quiet: whether nothing is shown.
     """
     return Panel(total, time_limit_s) if _is_drawable(quiet=quiet) else ProgressLine(total, quiet=quiet)
 
 
 def search_display(*, quiet: bool) -> "SearchPanel | SearchLine":
-    """Return what shows a search under way, as `display` does a run."""
+    """Return the display of a search, like `display` for a run."""
     return SearchPanel() if _is_drawable(quiet=quiet) else SearchLine(quiet=quiet)
 
 
 def _is_drawable(*, quiet: bool) -> bool:
-    """Tell whether there is a terminal that can draw lines anew."""
+    """Return whether stderr is a terminal that can redraw lines."""
     shown = sys.stderr is not None and sys.stderr.isatty() and not quiet
     return shown and os.environ.get("TERM", "dumb") != "dumb"
 
 
 class _Drawn:
-    """A few lines on stderr, drawn over and over, gone at the end; a context manager."""
+    """A few lines on stderr that are redrawn, and removed at the end; a context manager."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.live import Live as Screen
 
         self._due = 0.0
-        # Not refreshed from a thread: it would take the interpreter from the run at a moment of its own choice.
+        # Not refreshed from a thread: a thread would stop the run at any moment, because both need the interpreter.
         self._screen = Screen(
             console=Console(stderr=True),
             auto_refresh=False,
@@ -62,11 +62,11 @@ class _Drawn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take the panel away."""
+        """Remove the panel."""
         self._screen.stop()
 
     def _draw(self, made: "Callable[[], Text]", *, at_once: bool = False) -> None:
-        """Draw, if it is time to, or *at_once*."""
+        """Draw, if enough time has passed or *at_once* is set."""
         now = time.monotonic()
         if now < self._due and not (at_once and self._due < math.inf):
             return
@@ -76,11 +76,11 @@ class _Drawn:
                 self._screen.start()
             self._screen.update(made(), refresh=True)
         except OSError:
-            self._due = math.inf  # the terminal is gone; the run is not
+            self._due = math.inf  # the terminal is gone, and the run goes on
 
 
 class Panel(_Drawn):
-    """A run under way."""
+    """Shows a run in progress."""
 
     def __init__(self, total: int | None, time_limit_s: float | None) -> None:
         from epkit.core.report.live import Live
@@ -91,26 +91,26 @@ class Panel(_Drawn):
         self._time_limit_s = time_limit_s
 
     def show(self, done: int, failed: int) -> None:
-        """Draw, if it is time to."""
+        """Draw, if enough time has passed."""
         if done or failed:
             self._draw(lambda: draw(self.live.view(), self._total, self._time_limit_s))
 
 
 class SearchPanel(_Drawn):
-    """A search under way, and what is done with it."""
+    """Shows a search in progress, and notes above it."""
 
     def show(self, progress: "Progress") -> None:
-        """Draw, if it is time to; a phase at once, as it is shown once."""
+        """Draw, if enough time has passed; draw a phase at once, because it is shown only once."""
         self._draw(lambda: draw_search(progress), at_once=progress.phase is not None)
 
     def note(self, message: str) -> None:
-        """Say a line above the panel, which is drawn again when there is something new."""
+        """Print a line above the panel; the next `show` draws the panel again."""
         self._screen.stop()
         note(message)
 
 
 class SearchLine:
-    """How far a search is, on a line of its own. A context manager that clears it."""
+    """Shows the progress of a search on one line. A context manager that clears the line."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._line = StatusLine(quiet=quiet)
@@ -122,33 +122,33 @@ class SearchLine:
         self._line.clear()
 
     def note(self, message: str) -> None:
-        """Say a line of its own."""
+        """Print a separate line."""
         self._line.clear()
         note(message)
 
     def show(self, progress: "Progress") -> None:
-        """Show how far a search is."""
+        """Show the progress of a search."""
         from epkit.reporters.train import progress as search
 
         self._line.show(search.line(progress))
 
 
 def draw(view: "View", total: int | None, time_limit_s: float | None) -> "Text":
-    """Draw a run so far."""
+    """Draw the current state of a run."""
     from epkit.reporters.run import panel
 
     return _lines(panel.lines(view, total, time_limit_s))
 
 
 def draw_search(progress: "Progress") -> "Text":
-    """Draw a search so far."""
+    """Draw the current state of a search."""
     from epkit.reporters.train import progress as search
 
     return _lines(search.lines(progress))
 
 
 def _lines(lines: Sequence[tuple[str, str, str]]) -> "Text":
-    """Put lines together: name, value, style."""
+    """Join lines of name, value and style."""
     from rich.text import Text
 
     from epkit.reporters.run.panel import WIDTH

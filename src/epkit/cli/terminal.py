@@ -22,14 +22,14 @@ LINE_CHARACTERS: Final = 4000
 Value = TypeVar("Value")
 
 SECRETS: "Final[list[Secret]]" = []
-"""Every credential that this process has met; masked in whatever leaves it, bugs' tracebacks included."""
+"""Every credential that this process has seen; it is masked in all output, including tracebacks of bugs."""
 
 
 def check_choice(flag: str, value: str, known: Iterable[str]) -> None:
-    """Refuse a value that is none of those that a flag takes.
+    """Refuse a value that is not one of the choices of a flag.
 
     Raises:
-        UsageError: it is not; which are, and which was probably meant.
+        UsageError: it is not; the message lists the choices and the one that was probably meant.
     """
     if value not in known:
         from epkit.core.near import not_one_of
@@ -43,11 +43,11 @@ def fill_descriptors() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
 
 def context() -> "Context":
-    """Return what a flow knows of this process; its notes go to stderr."""
+    """Create the context of a flow in this process; its notes go to stderr."""
     from epkit.flows.context import Context
 
     somebody = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
@@ -61,11 +61,11 @@ def _ask(prompt: str) -> str:
 
 
 def know(arguments: "Iterable[str]") -> None:
-    """Have EPKIT_KEY and the credentials of URLs on the command line masked, before anything is made of them."""
+    """Mask EPKIT_KEY and the credentials of URLs on the command line, before any code uses them."""
     key = os.environ.get("EPKIT_KEY", "").strip()
     urls = [f"//{rest}" for _, is_url, rest in (text.partition("://") for text in arguments) if is_url]
     if not (key or urls):
-        return  # help is not kept waiting for imports
+        return  # so that help needs no imports
     from epkit.core.http.masking import url_secrets
     from epkit.core.http.secret import Secret
 
@@ -74,7 +74,7 @@ def know(arguments: "Iterable[str]") -> None:
 
 
 def masked(value: Value) -> Value:
-    """Return what a command found without credentials in it, before it is rendered in whatever format."""
+    """Return a command's result without credentials; call this before the result is rendered in any format."""
     if not SECRETS:
         return value
     from epkit.core.http.masking import mask_values
@@ -83,34 +83,34 @@ def masked(value: Value) -> Value:
 
 
 def complain(message: str) -> None:
-    """Print one line on stderr, the program's name before it."""
+    """Print one line on stderr, after the program's name."""
     from epkit.core.http.masking import clean
 
     _to_stderr(f"epkit: {clean(masked(message), LINE_CHARACTERS)}\n")
 
 
 note = complain
-"""The same line where nothing is wrong, for what a user should know."""
+"""The same line for information that is not an error."""
 
 
 def say(text: str) -> None:
-    """Print lines on stderr; the caller has cleaned them."""
+    """Print lines on stderr; the caller has masked and cleaned them."""
     _to_stderr(f"{text}\n")
 
 
 def upload_summary(path: str) -> None:
-    """Say where the summary is to Azure DevOps, which reads both streams: the only command that is printed."""
+    """Give Azure DevOps the path of the summary; it reads both streams. No other command is ever printed."""
     _to_stderr(f"##vso[task.uploadsummary]{path}\n", command=True)
 
 
 def _to_stderr(text: str, *, command: bool = False) -> None:
-    if sys.stderr is None:  # closed before we began
+    if sys.stderr is None:  # it was closed before this process started
         return
     try:
         sys.stderr.write(text if command else defused(masked(text)))
         sys.stderr.flush()
     except OSError:
-        # Nobody reads notes any more; the work goes on.
+        # Nobody reads the notes any more, but the work goes on.
         _silence(sys.stderr.fileno())
 
 
@@ -118,16 +118,16 @@ def write(text: str, *, reveal: bool = False) -> None:
     """Print a result on stdout.
 
     Args:
-        reveal: the user asked for a secret.
+        reveal: whether the user asked for a secret.
 
     Raises:
-        BrokenPipeError: the reader is gone; `broken_pipe` says so.
+        BrokenPipeError: the reader is gone; `broken_pipe` reports it.
         UsageError: stdout is closed, or its disk is full.
     """
     if sys.stdout is None:
         raise UsageError("stdout is closed: the result cannot be written")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for what an old encoding cannot write
+        sys.stdout.reconfigure(errors="backslashreplace")  # for characters that an old encoding cannot write
     try:
         sys.stdout.write(defused(text if reveal else _document(text)))
         sys.stdout.flush()
@@ -142,7 +142,7 @@ def write_file(path: str, text: str, flag: str) -> None:
     """Write a result into a file.
 
     Raises:
-        UsageError: it cannot be written (disk full, permission).
+        UsageError: the file cannot be written (disk full, permission).
     """
     from epkit.files import outputs
 
@@ -150,10 +150,10 @@ def write_file(path: str, text: str, flag: str) -> None:
 
 
 def append_file(path: str, text: str, flag: str) -> None:
-    """Write a result at the end of a file.
+    """Append a result to a file.
 
     Raises:
-        UsageError: it cannot be written (disk full, permission).
+        UsageError: the file cannot be written (disk full, permission).
     """
     from epkit.files import outputs
 
@@ -161,9 +161,9 @@ def append_file(path: str, text: str, flag: str) -> None:
 
 
 def _document(text: str) -> str:
-    """Return a rendered text without any secret that is too distinct to be a part of the document itself.
+    """Mask the secrets in a rendered text, except those that could also be a part of the document itself.
 
-    The net below `masked`: the values were masked before the text was rendered.
+    This is the second protection after `masked`, which masks the values before they are rendered.
     """
     if not SECRETS:
         return text
@@ -173,27 +173,27 @@ def _document(text: str) -> str:
 
 
 def write_verdict(text: str) -> None:
-    """Print what a command with a verdict found; a reader that is gone changes nothing about the verdict.
+    """Print the result of a command with a verdict. If the reader is gone, the verdict stays the same.
 
     Raises:
-        UsageError: as `write`.
+        UsageError: as in `write`.
     """
     try:
         write(text)
     except BrokenPipeError:
-        broken_pipe()  # from here on stdout leads nowhere
+        broken_pipe()  # from here on, stdout is discarded
 
 
 def stdin() -> BinaryIO:
-    """Return stdin's bytes; none where it is closed."""
+    """Return the bytes of stdin; empty if it is closed."""
     return io.BytesIO() if sys.stdin is None else sys.stdin.buffer
 
 
 def broken_pipe(code: int = 0) -> int:
-    """Say that the reader of stdout went away, and keep the interpreter from saying it again at its end.
+    """Report that the reader of stdout is gone, and prevent a second report by the interpreter at its end.
 
     Args:
-        code: what the command would have ended with.
+        code: the exit code of the command, which is returned.
     """
     _silence(sys.stdout.fileno())
     complain("stdout was closed before everything was written")
@@ -207,7 +207,7 @@ def _silence(descriptor: int) -> None:
 
 
 def show_version(value: bool) -> None:
-    """Print the version and end, where the flag is given."""
+    """Print the version and exit, if the flag is given."""
     if value:
         from epkit import __version__
 
@@ -216,33 +216,33 @@ def show_version(value: bool) -> None:
 
 
 class StatusLine:
-    """A line on a terminal that is written over and over; nothing in a pipe. `active` tells whether it shows."""
+    """A line on a terminal that is overwritten again and again; nothing in a pipe. `active`: whether it is shown."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.active = sys.stderr is not None and sys.stderr.isatty() and not quiet
         self._width = 0
 
     def show(self, text: str) -> None:
-        """Show a text in place of the last one."""
+        """Replace the text of the line."""
         if self.active:
             text = masked(text)[: shutil.get_terminal_size().columns - 1]
             _to_stderr(f"\r{text:<{self._width}}")
             self._width = len(text)
 
     def clear(self) -> None:
-        """Take the line away, so that what follows begins on a clean one."""
+        """Clear the line, so that the next output starts on an empty line."""
         if self._width:
             _to_stderr(f"\r{'':<{self._width}}\r")
             self._width = 0
 
 
 class ProgressLine:
-    """How far a run is, on a line of its own. A context manager that clears it."""
+    """Shows the progress of a run on one line. A context manager that clears the line."""
 
     def __init__(self, total: int | None, *, quiet: bool) -> None:
         self._line = StatusLine(quiet=quiet)
         self._total = total
-        self.live = None  # a line shows only what it is given
+        self.live = None  # a line shows only the counts that it gets
 
     def __enter__(self) -> Self:
         return self
@@ -251,7 +251,7 @@ class ProgressLine:
         self._line.clear()
 
     def show(self, done: int, failed: int) -> None:
-        """Show how far a run is."""
+        """Show the progress of a run."""
         of = f" of {self._total:,}" if self._total else ""
         self._line.show(f"{done:,}{of} requests" + (f", {failed:,} failed" if failed else ""))
 

@@ -1,4 +1,4 @@
-"""Opens Azure's backends, for hosting, for training, and for tokens of targets."""
+"""Opens the Azure backends: for hosting, for training, and for the tokens of targets."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from epkit.endpoint.tokens import credential
 from epkit.flows.context import Context
 
 if TYPE_CHECKING:
-    # By these names for those who may not import backends.
+    # The re-exports are for modules that must not import backends.
     from epkit.backends.azure.jobs import AutoMLJobs as AutoMLJobs
     from epkit.backends.azure.publishing import PipelineEndpoints as PipelineEndpoints
     from epkit.backends.azure.runs import RunHistory as RunHistory
@@ -21,10 +21,10 @@ def open_azure(name: AzureName, context: Context, *, workspace: str | None) -> B
     """Make a backend.
 
     Args:
-        workspace: that `epkit.toml` names; another one than `config.json` has is refused.
+        workspace: the name in `epkit.toml`; a `config.json` that names another workspace is refused.
 
     Raises:
-        UsageError: its extra is missing.
+        UsageError: the extra of this backend is not installed.
     """
     if name == "azureml":
         require("azure.ai.ml", "azure-v2", name)
@@ -38,13 +38,13 @@ def open_azure(name: AzureName, context: Context, *, workspace: str | None) -> B
 
 
 def open_jobs(context: Context, pause: Callable[[float], None]) -> "AutoMLJobs":
-    """Make what begins and follows AutoML jobs, in the workspace of the nearest `config.json`.
+    """Make a client that starts and follows AutoML jobs, in the workspace of the nearest `config.json`.
 
     Args:
-        pause: waits before something is asked again; what it raises ends the call.
+        pause: waits before the next poll; an exception that it raises ends the call.
 
     Raises:
-        UsageError: the extra is missing, or there is no workspace.
+        UsageError: the extra is not installed, or there is no workspace.
     """
     require("azure.ai.ml", "azure-v2", "azureml")
     from epkit.backends.azure.jobs import AutoMLJobs
@@ -54,13 +54,13 @@ def open_jobs(context: Context, pause: Callable[[float], None]) -> "AutoMLJobs":
 
 
 def open_pipelines(context: Context, pause: Callable[[float], None]) -> "PipelineEndpoints":
-    """Make what publishes pipelines and asks after their jobs, in the workspace of the nearest `config.json`.
+    """Make a client that publishes pipelines and polls their jobs, in the workspace of the nearest `config.json`.
 
     Args:
         pause: as in `open_jobs`.
 
     Raises:
-        UsageError: the extra is missing, or there is no workspace.
+        UsageError: the extra is not installed, or there is no workspace.
     """
     require("azure.ai.ml", "azure-v2", "azureml")
     from epkit.backends.azure.publishing import PipelineEndpoints

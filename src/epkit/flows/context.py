@@ -15,7 +15,7 @@ PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 """Variables that name proxies, in lower case; they may hold a password."""
 
 Note = Callable[[str], None]
-"""Says one line to the user, on stderr."""
+"""Writes one line for the user to stderr."""
 
 
 def _here() -> Path:
@@ -27,15 +27,15 @@ def _here() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a flow knows of the process it runs in; the command line makes it, and tests make their own.
+    """The process that a flow runs in; the command line creates it, and tests create their own.
 
     Args:
-        note: where notes go.
-        warn: where a note goes that has to be seen although notes are not, as in Python; None for *note*.
-        secrets: all credentials that were met, for whatever writes: those of the environment from the beginning,
-            others as a flow meets them (`know`).
-        ask: asks the user for a password, None where nobody is there to be asked.
-        passwords: that were asked for, by what they open: each once.
+        note: takes notes for the user.
+        warn: takes the notes that the user has to see even if other notes are dropped, as in Python; None: *note*.
+        secrets: all credentials that are known so far, for everything that writes. The list starts with those of the
+            environment, and flows add others (`know`).
+        ask: asks the user for a password; None if nobody can answer.
+        passwords: the passwords that the user typed, by the file that they open; each is asked for once.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -55,7 +55,7 @@ class Context:
         self.know(url_secrets(target) if is_url(target) else ())
 
     def know(self, secrets: Iterable[Secret]) -> None:
-        """Have credentials masked from now on, before the first text is made in which they may be."""
+        """Mask these credentials from now on. Call this before any text is made that may contain them."""
         for secret in secrets:
             if secret and secret not in self.secrets:
                 self.secrets.append(secret)

@@ -37,12 +37,12 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocsOptions:
-    """What `epkit docs` was asked for.
+    """The options of `epkit docs`.
 
     Args:
         shown: the argument: a URL, a name in `epkit.toml`, the file of a contract, or `-`.
-        reach: the target of `--target`, and how it is reached.
-        port: 0 for any free one.
+        reach: the options that name the target (`--target`) and say how to reach it.
+        port: 0 for any free port.
     """
 
     shown: str | None = None
@@ -53,10 +53,10 @@ class DocsOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
-    """What the page is about.
+    """The contract that the page shows.
 
     Args:
-        client: to the target, None where there is none.
+        client: the client of the target; None if there is no target.
     """
 
     title: str
@@ -77,8 +77,8 @@ def docs(
         The signal that ended it.
 
     Raises:
-        UsageError: the extra is missing, the port is taken, there is no such target or file.
-        EndpointError: the contract cannot be had.
+        UsageError: the extra is not installed, the port is taken, or the target or the file does not exist.
+        EndpointError: the contract cannot be fetched.
     """
     if any(importlib.util.find_spec(name) is None for name in NEEDED):
         raise UsageError('epkit docs needs the extra docs: pip install "epkit[docs]"')
@@ -104,7 +104,7 @@ def docs(
 
 @contextmanager
 def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterator[_Subject]:
-    """Find what to show: a file that the argument names, else the contract of the target."""
+    """Find the contract to show: the file that the argument names, otherwise the contract of the target."""
     file, named, schema = _sort_out(options, context)
     if file is not None and named is None:
         document = documents.decode(read_whole(stdin, CONTRACT, name="stdin"), name="stdin") if file == "-" else None
@@ -127,7 +127,7 @@ def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterato
 
 
 def _sort_out(options: DocsOptions, context: Context) -> tuple[str | None, str | None, str | None]:
-    """Tell file, target and schema apart: one argument may be a target or a contract's file."""
+    """Separate file, target and schema: the argument may be a target or the file of a contract."""
     shown, named, schema = options.shown, options.reach.target, options.reach.request.schema
     file = shown if shown is not None and _is_file(shown, context) else None
     if file is not None and schema is not None:
@@ -158,7 +158,7 @@ def _contract(schema: str | None, client: Client) -> tuple[Any, str]:
 
 
 def _look_at(document: object, name: str, context: Context, *, at: str | None = None) -> None:
-    """Refuse what is no contract; of one that is broken only say so, for the page is there to look at it."""
+    """Refuse a document that is not a contract. A broken contract only gets a note, because the page can show it."""
     if not isinstance(document, Mapping) or not ("swagger" in document or "openapi" in document):
         raise UsageError(f"{name}: is neither a Swagger 2.0 nor an OpenAPI 3 document")
     try:
@@ -179,7 +179,7 @@ def _key_note(target: Target) -> str:
 
 def _forwarder(client: Client | None) -> Callable[[str, str, bytes, str | None], Any]:
     async def forward(method: str, path: str, body: bytes, accept: str | None) -> Relayed:
-        assert client is not None  # without a target no route leads here
+        assert client is not None  # without a target, no route calls this
         kind = None if method in ("GET", "HEAD") else _JSON
         try:
             request = client.request(method, path, body, content_type=kind, accept=accept or "*/*")
@@ -231,7 +231,7 @@ def open_browser(url: str, context: Context) -> None:
         browser: object = webbrowser.get()
     except webbrowser.Error:
         browser = None
-    # A browser in the terminal would fight for it with this server; one that the user chose may.
+    # A browser in the terminal would compete with this server for the terminal; a browser that the user chose may run.
     in_terminal = isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
         browser, webbrowser.BackgroundBrowser
     )

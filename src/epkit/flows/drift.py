@@ -23,15 +23,15 @@ NO_CLASSIFIER: Final = "the rows were not compared as a whole, which needs light
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftOptions:
-    """What was asked for.
+    """The options of `epkit drift`.
 
     Args:
         old: the directory of a model, its card, or a table: a path, a directory of Parquet files, a URL, or `-`.
-        new: a table, likewise.
-        label: the column that is predicted; of a model its card knows it.
+        new: a table, in the same forms.
+        label: the column that is predicted; a model's card names it.
         drop: columns that are not compared.
-        encoding, decimal: of the tables' text.
-        seed: of what is drawn.
+        encoding, decimal: how the text of the tables is read.
+        seed: of random numbers.
     """
 
     old: str
@@ -47,7 +47,7 @@ def find_drift(options: DriftOptions, context: Context, stdin: BinaryIO) -> Drif
     """Read both sides and compare them.
 
     Raises:
-        UsageError: one of them cannot be read, or there is nothing to compare.
+        UsageError: one of them cannot be read, or they have no column in common.
     """
     if options.old == options.new == "-":
         raise UsageError("OLD and NEW cannot both be stdin: name a file for one of them")
@@ -60,7 +60,7 @@ def find_drift(options: DriftOptions, context: Context, stdin: BinaryIO) -> Drif
 
 
 def compare_table(old: Reference, new: "pl.DataFrame", *, name: str, seed: int = 0) -> DriftReport:
-    """Hold a table against a reference, with the classifier where it is installed and the old rows are at hand.
+    """Compare a table with a reference. The classifier takes part if it is installed and the old rows are available.
 
     Raises:
         UsageError: they have no column in common.
@@ -76,7 +76,7 @@ def compare_table(old: Reference, new: "pl.DataFrame", *, name: str, seed: int =
 def _classifier() -> TellApart | None:
     if find_spec("lightgbm") is None:
         return None
-    from epkit.learners.two_samples import scores  # late: only where rows are at hand
+    from epkit.learners.two_samples import scores  # late: needed only if rows are available
 
     return scores
 

@@ -1,4 +1,4 @@
-"""Writes a first `epkit.toml`, and warns about keys that are about to be committed."""
+"""Writes a first `epkit.toml`, and warns about files with keys that git would commit."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from epkit.paths import foreign_owner
 from epkit.reading import WORKSPACE, read_whole
 
 AZURE: Final = ("config.json", ".azureml/config.json", "aml_config/config.json")
-"""Where Azure's SDKs look for the workspace, in a directory and those above it."""
+"""Where Azure's SDKs look for the workspace: in a directory and in each directory above it."""
 
 
 _KEY_FILES: Final = re.compile(r"(.*\.key|(.*[-_.])?(api|primary|secondary)?[-_]?keys?(\.txt)?)", re.IGNORECASE)
@@ -32,11 +32,11 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitOptions:
-    """What `epkit init` was asked for.
+    """The options of `epkit init`.
 
     Args:
         sources: a URL, an Azure `config.json`, or one of each.
-        sample: the file for a generated table, in place of everything else.
+        sample: the file for a generated table, which is written instead of `epkit.toml`.
     """
 
     sources: tuple[str, ...] = ()
@@ -48,10 +48,10 @@ class InitOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What was written.
+    """The file that was written.
 
     Args:
-        name: of the endpoint; None where its URI is still to be filled in.
+        name: the endpoint's name; None if the user has to add its URI.
     """
 
     path: str
@@ -65,9 +65,9 @@ def write_sample(options: InitOptions, context: Context) -> str:
         The file's name.
 
     Raises:
-        UsageError: it is there already or no CSV by its name; or something else was asked for at the same time.
+        UsageError: the file exists, its name does not end in `.csv`, or another option is given as well.
     """
-    from epkit.core.train.sample import sample_table  # late: it brings numpy
+    from epkit.core.train.sample import sample_table  # late: it imports numpy
 
     assert options.sample is not None
     others = {"--name": options.name, "--key-file": options.key_file, "--key-env": options.key_env}
@@ -87,7 +87,7 @@ def init(options: InitOptions, context: Context, stdin: BinaryIO) -> Begun:
     """Write `epkit.toml` in the working directory.
 
     Raises:
-        UsageError: there is one already; a source makes no sense; what should name a key is one.
+        UsageError: the file exists; a source makes no sense; an option that names a key looks like the key itself.
     """
     _check(options)
     path = context.cwd / FILENAME
@@ -129,7 +129,7 @@ def _check(options: InitOptions) -> None:
 
 
 def _read(sources: Sequence[str], context: Context, stdin: BinaryIO) -> tuple[Url | None, WorkspaceConfig | None]:
-    """Read what the user named: at most one URL and one workspace."""
+    """Read the sources that the user named: at most one URL and one workspace."""
     uris = [urls.parse(source) for source in sources if urls.is_url(source)]
     files = [source for source in sources if not urls.is_url(source)]
     if len(uris) > 1 or len(files) > 1:
@@ -159,7 +159,10 @@ def _workspace(file: str, context: Context, stdin: BinaryIO) -> WorkspaceConfig:
 
 
 def _nearby(context: Context) -> WorkspaceConfig | None:
-    """Find the workspace as Azure's SDKs find it; a `config.json` of something else, or of another user, is none."""
+    """Find the workspace as Azure's SDKs find it.
+
+    A `config.json` that is not Azure's, or that belongs to another user, is ignored.
+    """
     for folder in (context.cwd, *context.cwd.parents):
         for candidate in AZURE:
             path = folder / candidate
@@ -175,7 +178,7 @@ def _nearby(context: Context) -> WorkspaceConfig | None:
 
 
 def _advice(key_file: str | None, cwd: Path) -> Iterator[str]:
-    """Give what to do about files with keys in them that git would take."""
+    """Yield advice about files with keys that git would commit."""
     named = [] if key_file is None else [(cwd / Path(key_file).expanduser())]
     nearby = [path for path in sorted(cwd.iterdir()) if path.is_file() and _KEY_FILES.fullmatch(path.name)]
     if named and not named[0].exists():

@@ -12,7 +12,7 @@ STOPPING: Final = (Signals.SIGINT, Signals.SIGTERM)
 
 
 class NotedInterrupt(KeyboardInterrupt):
-    """A signal that was noted, raised where there is nothing that could be ended with; `number` says which it was."""
+    """A signal that was noted, raised if the work has no results and so cannot end early; `number` is the signal."""
 
     def __init__(self, number: Signals) -> None:
         super().__init__()
@@ -21,10 +21,10 @@ class NotedInterrupt(KeyboardInterrupt):
 
 @contextmanager
 def noted() -> Iterator[Callable[[], Signals | None]]:
-    """Note the first Ctrl-C or SIGTERM instead of being interrupted by it.
+    """Note the first Ctrl-C or SIGTERM, and let the work go on.
 
     Yields:
-        Tells which signal came, None before. On any thread but the main one nothing is changed.
+        A function that returns the signal, or None before one arrives. Outside the main thread nothing changes.
     """
     came: list[Signals] = []
     if threading.current_thread() is not threading.main_thread():
@@ -34,14 +34,14 @@ def noted() -> Iterator[Callable[[], Signals | None]]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         came.append(Signals(number))
-        # The second one does what it did before: the user means it.
+        # The second signal has its former effect, because now the user insists.
         for each, handler in before.items():
             signal.signal(each, handler)
 
     try:
         for each in STOPPING:
             before[each] = signal.getsignal(each)
-            if before[each] != signal.SIG_IGN:  # ignored by who started us, and so it stays
+            if before[each] != signal.SIG_IGN:  # the parent process ignores it, and that stays so
                 signal.signal(each, note)
         yield lambda: came[0] if came else None
     finally:

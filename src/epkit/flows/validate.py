@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 def find_contract(options: "TargetOptions", context: Context, *, path: str | None = None) -> tuple[ParsedContract, str]:
-    """Find the contract of a command: the one it names, else its target's own.
+    """Find the contract of a command: the one that the options name, otherwise the contract of the target.
 
     Args:
-        options: with the contract of `--schema`, a file or URL, there need not be a target.
-        path: of the scoring operation.
+        options: with `--schema` (a file or URL), a target is not required.
+        path: the path of the scoring operation.
 
     Returns:
         The contract and its name.
 
     Raises:
-        UsageError: there is none, or it is broken.
+        UsageError: there is no contract, or it is broken.
         EndpointError: it cannot be fetched.
     """
     schema = options.request.schema
@@ -43,7 +43,7 @@ def find_contract(options: "TargetOptions", context: Context, *, path: str | Non
         uri = None if options.target is None else resolve(options.target, environ=context.environ, cwd=context.cwd).uri
         at = None if uri is None else uri.path
         return contracts.load(context.cwd / schema, path=path, at=at, name=schema), schema
-    # Late: they bring what sends, and most contracts are files.
+    # Late: they import the modules that send requests, and most contracts are files.
     from epkit.flows.target.client import open_client
     from epkit.flows.target.contract import find, find_at
 
@@ -68,19 +68,19 @@ def validate(
     table: TableOptions = DEFAULT,
     note: Callable[[str], object] = str,
 ) -> Validation:
-    """Check files; none means the contract's own example.
+    """Check files. Without files, check the contract's own example.
 
     Args:
         files: paths, or `-` for standard input; `.csv`, `.tsv`, `.parquet`, `.jsonl` and `.gz` of them are tables.
         schema: the contract's name.
-        reply: they are replies.
-        rows: how many rows the replies answer, where that is known.
-        place: where predictions are in a reply, if that was said.
-        as_declared: JSON Schema to the letter and nothing more.
-        strict: warnings are errors.
-        limit: how many violations of each file to tell.
-        table: what the user says of tables.
-        note: is given what a user should know of how a table is read.
+        reply: whether the files are replies.
+        rows: the number of rows that each reply answers, if it is known.
+        place: where the predictions are in a reply, if the user named the place.
+        as_declared: apply JSON Schema literally, and nothing else.
+        strict: count warnings as errors.
+        limit: the number of violations of each file to report.
+        table: the user's options for tables.
+        note: receives remarks on how a table is read.
 
     Raises:
         UsageError: a file cannot be read, or there is nothing to check.

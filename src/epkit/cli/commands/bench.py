@@ -186,7 +186,7 @@ def _run(options: "BenchOptions", output: "OutputOptions", *, dry: bool) -> int:
 
 
 def _refuse(options: "BenchOptions", output: "OutputOptions") -> None:
-    """Refuse what contradicts itself, and files that could not be written when the run is over."""
+    """Refuse contradictions, and files that could not be written after the run."""
     from epkit.files.outputs import check_directory, check_table, check_writable
 
     request = options.request

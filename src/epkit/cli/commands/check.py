@@ -1,4 +1,4 @@
-"""`epkit check`: what is wrong with an endpoint, and what to do about it."""
+"""`epkit check`: finds out why an endpoint does not work, and what to do about it."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated

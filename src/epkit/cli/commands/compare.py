@@ -1,4 +1,4 @@
-"""`epkit compare`: two arms of saved runs in, faster or slower or neither out."""
+"""`epkit compare`: compares two arms of saved runs: faster, slower, or neither."""
 
 from typing import TYPE_CHECKING, Annotated
 

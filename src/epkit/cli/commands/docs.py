@@ -1,4 +1,4 @@
-"""`epkit docs`: the contract in a browser, and "Try it out" that works."""
+"""`epkit docs`: shows the contract in a browser, with a "Try it out" that works."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,4 +1,4 @@
-"""`epkit logs`: what an endpoint's server says, and Application Insights on and off."""
+"""`epkit logs`: shows the log of an endpoint's server, and turns Application Insights on and off."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`epkit pipeline`: train, judge, deploy and switch a model in one command, and again when a new one is needed."""
+"""`epkit pipeline`: trains, judges, deploys and switches a model in one command, and again when this is needed."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -225,6 +225,6 @@ def cancel(
     terminal.write(f"{name}: no run goes on\n" if pid is None else f"{name}: process {pid} is asked to end its run\n")
 
 
-# Last, as the help lists the commands in this order.
+# Last, because the help lists the commands in this order.
 publishing.register(app)
 triggering.register(app)

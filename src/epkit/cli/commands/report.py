@@ -1,4 +1,4 @@
-"""`epkit report`: a saved run again, in any format."""
+"""`epkit report`: renders a saved run again, in any format."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +71,7 @@ def report(
 
 
 def _chosen(path: str, number: int | None, output: "OutputOptions", samples: str | None) -> "tuple[SavedRun, ...]":
-    """Pick the runs that are asked for, and refuse what cannot be written."""
+    """Select the runs, and refuse files that cannot be written."""
     from epkit.core.report.wording import plural
     from epkit.files.outputs import check_writable
     from epkit.flows.bench.saved_runs import load

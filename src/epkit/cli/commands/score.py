@@ -203,7 +203,7 @@ def score(
 
 
 def _parameters(texts: Iterable[str]) -> Mapping[str, Any]:
-    """Read `KEY=JSON`; what is no JSON is the text it is."""
+    """Parse `KEY=JSON`; a value that is not JSON is refused."""
     from epkit.core.shortening import cut
 
     found = {}

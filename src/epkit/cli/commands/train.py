@@ -1,4 +1,4 @@
-"""`epkit train`: find a model for a table, say how good it is, and write it so that it can be deployed."""
+"""`epkit train`: finds a model for a table, reports how good it is, and writes it ready to deploy."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -125,7 +125,7 @@ def train(
             return output.show_steps(azure_flow.plan_at_azure(options, azure, context, stdin))
         outputs.check_reports(html=html, junit=junit)
         with panel.search_display(quiet=quiet) as display:
-            context = replace(context, note=display.note)  # the display has the terminal
+            context = replace(context, note=display.note)  # the display uses the terminal
             ended = azure_flow.train_at_azure(options, azure, context, stdin, show=display.show)
         if isinstance(ended, azure_flow.JobNews):
             return output.show_job(ended, format_)

@@ -1,4 +1,4 @@
-"""Option types that more than one command uses, and those of `bench`, in which ab's letters also have long names."""
+"""Option types that several commands use, and those of `bench`, where ab's letters also have long names."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
@@ -24,17 +24,17 @@ MORE = "More"
 
 
 REQUEST_IDS: Final = "--request-ids"
-"""The option whose value may be left out."""
+"""The option that can be given without a value."""
 
 
 class _Conversion:
-    """Converts what was given for a parameter; texts, flags, defaults and `number`s without typer.
+    """Converts the value of a parameter; texts, flags, defaults and `number`s without typer.
 
-    Typer, from 0.29 on, converts by pydantic, whose import takes a fifth of the CPU of a short load.
+    Since 0.29, typer converts with pydantic, whose import takes a fifth of the CPU of a short load.
     """
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Convert a value; the names are typer's."""
+        """Convert a value; the parameter names are typer's."""
         described = param.type_descriptor
         parse = described.parameter_info.parser
         if value is None:
@@ -47,7 +47,7 @@ class _Conversion:
 
 
 def _light(params: Sequence[Any]) -> list[Any]:
-    """Have parameters converted by `_Conversion`."""
+    """Make `_Conversion` convert the values of parameters."""
     for param in params:
         param.get_runtime_param = _Conversion
     return list(params)
@@ -64,7 +64,7 @@ class Group(TyperGroup):
         """Find the command that the first word names.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is no such command.
         """
         name = args[0]
         if name[:1] != "-" and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
@@ -105,7 +105,7 @@ class Sections(TyperCommand):
 
 
 def option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
-    """Make an option of a section of the help."""
+    """Make an option in a section of the help."""
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
 
 
@@ -115,7 +115,7 @@ def number(
     """Make an option that takes a number or a quantity, with epkit's own message for a wrong value.
 
     Args:
-        kind: reads the value: `int`, `float`, or a reader of `epkit.core.quantities`, whose error shows a right one.
+        kind: parses the value: `int`, `float`, or a reader of `epkit.core.quantities`, whose error has an example.
     """
     forms: dict[object, str] = {int: "not a whole number", float: "not a number"}
 
@@ -128,7 +128,7 @@ def number(
     return option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
 
 
-# Hidden, because the command's own text explains it.
+# Hidden, because the command's own text explains the argument.
 Target = Annotated[str | None, typer.Argument(metavar="TARGET", hidden=True)]
 
 Requests = Annotated[

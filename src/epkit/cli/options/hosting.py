@@ -32,7 +32,7 @@ def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, C
     """Find the endpoint and its backend.
 
     Raises:
-        UsageError: the format or the backend is unknown, an extra is missing, or `epkit.toml` is wrong.
+        UsageError: the format or the backend is unknown, an extra is not installed, or `epkit.toml` is invalid.
     """
     from epkit.flows.hosting.backends import find_place
 
@@ -57,10 +57,10 @@ def check_change(*, model: str | None, traffic: str | None, **others: object) ->
 
 
 def read_traffic(traffic: str) -> dict[str, int]:
-    """Read the value of `--traffic`.
+    """Parse the value of `--traffic`.
 
     Raises:
-        UsageError: it is written in another way, or the percents do not add up to 100.
+        UsageError: it has another form, or the percents do not add up to 100.
     """
     from epkit.core.hosting.deployments import parse_traffic
 

@@ -1,4 +1,4 @@
-"""Options that more than one command of `epkit pipeline` has."""
+"""Options that several commands of `epkit pipeline` have."""
 
 from typing import Annotated, Any, Final
 
@@ -11,7 +11,7 @@ RUN = "The run"
 FORMATS = ("text", "json", "markdown")
 
 REMOTE: Final[dict[str, Any]] = {"header": o.Header, "key_file": o.KeyFile} | REACHING
-"""Flags of the commands that ask the server of a published pipeline."""
+"""Flags of the commands that send requests to the server of a published pipeline."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the pipeline in epkit.toml.")]
 Why = Annotated[str | None, o.option(RUN, "--why", metavar="TEXT", help="Reason for the run, kept in its report.")]

@@ -1,4 +1,4 @@
-"""The flags of a table: how its text is read, and which of its columns go to the model."""
+"""The flags of a table: how its text is read, and which of its columns are sent to the model."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,7 +51,7 @@ NoHeader = Annotated[
 def table_options(
     carry: list[str] | None, drop: list[str] | None, encoding: str | None, decimal: str | None, no_header: bool
 ) -> "TableOptions":
-    """Make one value of the flags.
+    """Combine the flags into one value.
 
     Raises:
         UsageError: they contradict each other.

@@ -1,4 +1,4 @@
-"""The flags of every command that asks a target: how it is found, trusted and reached, declared once."""
+"""The flags of every command that has a target, declared once: how to find, trust and reach the target."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -29,14 +29,14 @@ REACHING: Final[dict[str, Any]] = {
     "tls_version": o.TlsVersion,
     "ciphers": o.Ciphers,
 }
-"""Flags that say how it is reached; all default to None, but for `insecure`."""
+"""Flags that say how to reach the target; all default to None, except `insecure`."""
 
 
 def with_reach(flags: Mapping[str, Any]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Give a command flags, which it is handed as one value: its parameter `reach`, a `TargetOptions`.
+    """Add flags to a command; it receives them as one value, its parameter `reach` of type `TargetOptions`.
 
     Args:
-        flags: of `FINDING` and `REACHING`, and `deployment`; the parameter's name and its type.
+        flags: flags of `FINDING` and `REACHING`, and `deployment`; names and types of parameters.
     """
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
@@ -62,10 +62,10 @@ def with_reach(flags: Mapping[str, Any]) -> Callable[[Callable[..., R]], Callabl
 
 
 def _target_options(given: Mapping[str, Any]) -> "TargetOptions":
-    """Turn what was typed into options; a flag that a command has not is as if it was not given.
+    """Make options from the given flags; a flag that the command does not have counts as not given.
 
     Raises:
-        UsageError: a header that cannot be sent.
+        UsageError: a header cannot be sent.
     """
     from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header

@@ -177,7 +177,7 @@ Cancel = Annotated[bool, option(AZURE, "--cancel", help="With --job: cancel it."
 
 
 def check_place(backend: str, table: str | None, label: str | None, azure: "AzureOptions") -> bool:
-    """Find out where to train, and refuse flags of the other backend.
+    """Decide where to train, and refuse flags of the other backend.
 
     Returns:
         Whether Azure trains: yes with `--job`, whatever *backend* is.

@@ -16,7 +16,7 @@ STAYS = "the data, the components and the jobs with their files stay: az ml data
 
 
 def publish(name: str, context: "Context", *, compute: str | None, schedule: "Schedule | None", format_: str) -> None:
-    """Publish a pipeline at Azure, and say where."""
+    """Publish a pipeline at Azure, and print its address."""
     found = terminal.masked(azure.publish_at_azure(name, context, Waiting(), compute=compute, schedule=schedule))
     if format_ == "json":
         terminal.write(_json(asdict(found)))
@@ -29,7 +29,7 @@ def publish(name: str, context: "Context", *, compute: str | None, schedule: "Sc
 
 
 def unpublish(name: str, context: "Context") -> None:
-    """Take a pipeline back from Azure, and say what stays."""
+    """Remove a pipeline from Azure, and print what is left there."""
     there = azure.unpublish_at_azure(name, context, Waiting())
     terminal.write(
         f"{name} is published no more at Azure; {STAYS}\n" if there else f"{name}: was not published there\n"
@@ -37,7 +37,7 @@ def unpublish(name: str, context: "Context") -> None:
 
 
 def backend_of(name: str, context: "Context") -> str:
-    """Return where a pipeline is published, as epkit.toml has it: `local` where it says nothing."""
+    """Return the backend where a pipeline is published, according to epkit.toml; `local` if it names none."""
     return azure.backend_of(name, context)
 
 
@@ -57,14 +57,14 @@ def show_jobs(name: str, context: "Context", *, format_: str) -> None:
 
 
 def show_log(name: str, job: str | None, context: "Context") -> None:
-    """Print what a job has printed: the newest one where none is named."""
+    """Print the output of a job; without *job*, of the newest one."""
     jobs = azure.AzureJobs(context, Waiting())
     lines = jobs.log(job or azure.newest(jobs, name))
     terminal.write("".join(f"{line}\n" for line in terminal.masked(lines)))
 
 
 def cancel(name: str, job: str | None, context: "Context") -> None:
-    """Cancel a job: the newest one where none is named."""
+    """Cancel a job; without *job*, the newest one."""
     jobs = azure.AzureJobs(context, Waiting())
     found = jobs.cancel(job or azure.newest(jobs, name))
     terminal.write(f"{found.name}: {found.status}\n")
@@ -81,7 +81,7 @@ def promote(
     summary: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Run what follows a job, a line a step.
+    """Run the steps that follow a job; print one line for each.
 
     Returns:
         The exit code.

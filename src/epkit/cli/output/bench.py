@@ -19,14 +19,14 @@ FORMATS: Final = ("text", "ab", "json", "markdown")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """What is printed and written of a run, as the flags say.
+    """The output of a run, as selected by flags.
 
     Args:
         format: one of `FORMATS`.
         percentiles, deviations: whether these are shown.
-        variable_length, quiet: as ab has them.
-        percentiles_csv, gnuplot, html, junit: files, None where they are not wanted.
-        summary: whether the summary of the job gets it.
+        variable_length, quiet: as in ab.
+        percentiles_csv, gnuplot, html, junit: paths of files; None for files that are not wanted.
+        summary: whether the report is appended to the summary of the CI job.
     """
 
     format: str = "text"
@@ -42,20 +42,20 @@ class OutputOptions:
 
     @property
     def rows_wanted(self) -> bool:
-        """Whether it takes every row of the run."""
+        """Whether the output needs every row of the run."""
         return bool(self.percentiles_csv or self.gnuplot or self.format == "ab")
 
     @property
     def files(self) -> tuple[tuple[str, str], ...]:
-        """The files that are wanted, with their flags."""
+        """The requested files, with their flags."""
         named = (("-e", self.percentiles_csv), ("-g", self.gnuplot), ("--html", self.html), ("--junit", self.junit))
         return tuple((flag, path) for flag, path in named if path is not None)
 
     def check(self) -> None:
-        """Refuse a format that there is none of, and a summary where there is no job.
+        """Refuse an unknown format, and a summary outside a CI job.
 
         Raises:
-            UsageError: it is unknown, or there is none.
+            UsageError: the format is unknown, or there is no job.
         """
         terminal.check_choice("--format", self.format, FORMATS)
         if self.summary:
@@ -63,7 +63,7 @@ class OutputOptions:
 
 
 def show_plan(planned: DryRun) -> int:
-    """Print the first request and what a run would do with it."""
+    """Print the first request, and what a run would do with it."""
     more = len(planned.payloads) - 1
     others = f"\n(and {more} more, one a payload)\n" if more > 0 else ""
     terminal.write(f"{planned.request}\n{others}\n{planned.target}: {_plan(planned)}. No load was sent.\n")
@@ -71,7 +71,7 @@ def show_plan(planned: DryRun) -> int:
 
 
 def finish(result: BenchResult, options: BenchOptions, output: OutputOptions) -> int:
-    """Print the report, write the files, say in one line what went wrong.
+    """Print the report, write the files, and describe in one line what went wrong.
 
     Returns:
         The exit code.
@@ -114,7 +114,7 @@ def _plan(planned: DryRun) -> str:
 
 
 def write_files(result: BenchResult, output: OutputOptions) -> None:
-    """Write the files that were asked for."""
+    """Write the requested files."""
     from epkit.reporters.run import ab_files
 
     times = result.ab_times
@@ -169,7 +169,7 @@ def _complaint(code: int, result: BenchResult) -> str:
 
 
 def render(result: BenchResult, output: OutputOptions) -> str:
-    """Render the report in the format that was asked for."""
+    """Render the report in the requested format."""
     if result.runs:
         return _repeats(result.runs, output.format)
     shown = {"percentiles": output.percentiles, "deviations": output.deviations}
@@ -209,5 +209,5 @@ def _ab(result: BenchResult, **shown: bool) -> str:
     from epkit.core.report.ab import summarise
     from epkit.reporters.run import ab
 
-    assert result.ab_times is not None  # the options say that every row is wanted
+    assert result.ab_times is not None  # with these options, every row is wanted
     return ab.render(result.report, summarise(result.ab_times), **shown)

@@ -27,12 +27,12 @@ def endpoints(backend: str, shown: Sequence[Endpoint], format_: str) -> str:
 
 
 def plan(backend: str, steps: Sequence[Mapping[str, Any]], format_: str) -> str:
-    """Render what would be sent."""
+    """Render the steps that would be sent."""
     return (as_json.render_plan if format_ == "json" else as_text.render_plan)(backend, terminal.masked(steps))
 
 
 def created(made: Created, format_: str) -> str:
-    """Render what `create` made."""
+    """Render the endpoint that `create` made."""
     made = terminal.masked(made)
     files = {"config": str(made.config), "swagger": _path(made.swagger), "key_file": _path(made.key_file)}
     if format_ == "json":
@@ -44,7 +44,7 @@ def created(made: Created, format_: str) -> str:
 
 
 def keys(written: KeysWritten, format_: str) -> str:
-    """Render where the key is, or the keys."""
+    """Render the place of the key, or the keys."""
     file = _path(written.key_file)
     if format_ == "json":
         return as_json.render_keys(written.endpoint, written.backend, file, written.keys)
@@ -52,7 +52,7 @@ def keys(written: KeysWritten, format_: str) -> str:
 
 
 def done(place: Place, text: str, format_: str, **more: Any) -> str:
-    """Render that something was done."""
+    """Render the confirmation of a change."""
     return as_json.render_done(place.service, place.backend.name, **more) if format_ == "json" else f"{text}\n"
 
 
@@ -73,7 +73,7 @@ def requests(place: Place, found: Sequence[LoggedRequest], format_: str) -> str:
 
 
 def found_request(place: Place, found: FoundRequest, format_: str) -> str:
-    """Render what the records say of a request."""
+    """Render the records of a request."""
     requests, lines = terminal.masked(found.requests), terminal.masked(found.lines)
     if format_ == "json":
         return as_json.render_found(place.service, place.backend.name, found.id, requests, lines)

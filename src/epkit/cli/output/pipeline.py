@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class RunDisplay:
-    """Shows a run while it goes on: a line a step on stdout, and what a step says on a line of a terminal.
+    """Shows a run in progress: one line for each step on stdout, and the step's messages on a line of a terminal.
 
     Args:
-        steps: whether lines are printed at all.
+        steps: whether the lines on stdout are printed.
     """
 
     def __init__(self, *, quiet: bool, steps: bool) -> None:
@@ -33,17 +33,17 @@ class RunDisplay:
         self._steps = steps
 
     def step(self, result: StepResult) -> None:
-        """Print what came of a step."""
+        """Print the result of a step."""
         self._line.clear()
         if self._steps:
             terminal.write_verdict(f"{words.step(result)}\n")
 
     def say(self, line: str) -> None:
-        """Show what a step says."""
+        """Show a message of a step."""
         self._line.show(line)
 
     def clear(self) -> None:
-        """Take the line of the terminal away."""
+        """Clear the line of the terminal."""
         self._line.clear()
 
 
@@ -56,7 +56,7 @@ def show_foreseen(steps: "Iterable[Foreseen]") -> int:
 def finish(
     run: PipelineRun, context: "Context", *, format_: str, html: str | None, junit: str | None, summary: bool
 ) -> int:
-    """Print the report, write the files, say in one line what went wrong.
+    """Print the report, write the files, and describe in one line what went wrong.
 
     Returns:
         The exit code.
@@ -76,10 +76,10 @@ def finish(
 
 
 def show_list(name: str | None, context: "Context", *, format_: str, html: str | None) -> None:
-    """Print the runs of a pipeline, or of all.
+    """Print the runs of a pipeline, or of all pipelines.
 
     Raises:
-        UsageError: there is no such pipeline, or a page of several is wanted.
+        UsageError: there is no such pipeline, or an HTML page of several pipelines is requested.
     """
     if name is None and html is not None:
         raise UsageError("--html writes the page of one pipeline: name it")

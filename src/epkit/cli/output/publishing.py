@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def published(found: "LocalPublication", format_: str) -> str:
-    """Say where a pipeline is published, where its key is, and how it is asked for a run."""
+    """Describe where a pipeline is published, where its key is, and how to request a run."""
     facts = {
         "pipeline": found.name,
         "url": found.url,
@@ -34,7 +34,7 @@ def published(found: "LocalPublication", format_: str) -> str:
 
 
 def keys(found: "PublishedKeys", *, reveal: bool) -> str:
-    """Say where the key is, or print both."""
+    """Describe where the key is, or return both keys."""
     if not reveal:
         return f"the primary key is in {found.key_file}\n"
     return f"primary    {found.keys.primary.reveal()}\nsecondary  {found.keys.secondary.reveal()}\n"

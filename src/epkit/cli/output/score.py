@@ -18,14 +18,14 @@ TABLE_ROWS: Final = 40
 
 
 class RowTable(FilelessWriter):
-    """A writer that shows few rows as a table, when it is closed, and many as JSON lines."""
+    """Writes few rows as a table when it is closed, and many rows as JSON lines."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, Any]] = []
         self._stream: StreamWriter | None = None
 
     def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:
-        """Keep rows while they are few."""
+        """Keep the rows, as long as they are few."""
         if self._stream is None and len(self._rows) + len(predictions) <= TABLE_ROWS:
             self._rows += enumerate(predictions, start=first)
             return
@@ -37,14 +37,14 @@ class RowTable(FilelessWriter):
         self._stream.write(first, piece, predictions, layout)
 
     def close(self) -> None:
-        """Show the table, however the job ended."""
+        """Print the table, however the job ended."""
         rows, self._rows = self._rows, []
         if rows:
             terminal.write(score_text.table(rows))
 
 
 class Display:
-    """Shows a job while it runs: a context manager that clears its line of progress."""
+    """Shows a job in progress; a context manager that clears the line at the end."""
 
     def __init__(self, options: ScoreOptions, *, quiet: bool) -> None:
         self._line = terminal.StatusLine(quiet=quiet)
@@ -60,7 +60,7 @@ class Display:
         self.clear()
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Clear the line."""
         self._line.clear()
 
     def _show(self, progress: JobProgress) -> None:
@@ -94,7 +94,7 @@ def show_plan(request: str, target: str) -> int:
 
 
 def finish(result: ScoreResult, display: Display, options: ScoreOptions, *, quiet: bool) -> int:
-    """Say what came of a job.
+    """Print the result of a job.
 
     Returns:
         The exit code.

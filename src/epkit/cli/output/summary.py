@@ -8,22 +8,22 @@ from epkit.cli import terminal
 from epkit.errors import UsageError, unwritable
 
 GITHUB: Final = "GITHUB_STEP_SUMMARY"
-"""Names the file to which a step of GitHub Actions appends its summary."""
+"""Variable with the path of the file to which a step of GitHub Actions appends its summary."""
 
 AZURE: Final = "TF_BUILD"
-"""Set in a job of Azure DevOps, which is given a file by a logging command."""
+"""Variable that is set in a job of Azure DevOps; there, a logging command names the file."""
 
 MOST_BYTES: Final = 1 << 20
-"""Of the summary of a step; GitHub shows nothing of a longer one."""
+"""Size limit for the summary of a step; GitHub shows nothing of a longer one."""
 
 SHORTENED: Final = "\n\n*Shortened: the summary of a step has at most 1 MiB.*\n"
 
 
 def check() -> None:
-    """Make sure that there is a job whose summary can be written, before something long begins.
+    """Check before a long run that there is a job whose summary can be written.
 
     Raises:
-        UsageError: there is none, or its file cannot be written.
+        UsageError: there is no such job, or its file cannot be written.
     """
     from epkit.files.outputs import check_writable
 
@@ -44,7 +44,7 @@ def add(text: str) -> None:
         text: Markdown.
 
     Raises:
-        UsageError: as `check`, or the file cannot be written.
+        UsageError: as in `check`, or the file cannot be written.
     """
     check()
     if GITHUB in os.environ:
@@ -54,7 +54,7 @@ def add(text: str) -> None:
 
 
 def fit(text: str, room: int) -> str:
-    """Shorten a text to a number of bytes, at the end of a line, and say so; "" where nothing of it has room."""
+    """Shorten a text to a number of bytes at the end of a line, and mark it as shortened; "" if nothing fits."""
     data = text.encode("utf-8", "replace")
     if len(data) <= room:
         return text
@@ -74,9 +74,9 @@ def _append(path: Path, text: str) -> None:
 
 
 def _upload(text: str) -> None:
-    # The agent reads the file when it comes to the line, and empties its directory after the job.
+    # The agent reads the file when it reaches the line, and empties its directory after the job.
     where = os.environ.get("AGENT_TEMPDIRECTORY") or None
-    import tempfile  # late, with all that it imports: every report could have a summary, and few do
+    import tempfile  # late, with all its imports: every report could have a summary, but few have one
 
     try:
         descriptor, path = tempfile.mkstemp(prefix="epkit-summary-", suffix=".md", dir=where)

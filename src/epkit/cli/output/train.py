@@ -29,7 +29,7 @@ def show_steps(steps: Sequence[Mapping[str, Any]]) -> int:
 
 
 def show_job(news: "JobNews", format_: str) -> int:
-    """Print how a job is that is not waited for."""
+    """Print the state of a job, without waiting for its end."""
     news = terminal.masked(news)
     if format_ == "json":
         found = {"job": news.job, "status": news.status, "follow": news.follow, "page": news.page}
@@ -41,7 +41,7 @@ def show_job(news: "JobNews", format_: str) -> int:
 
 
 def finish(result: TrainResult, *, format_: str, html: str | None, junit: str | None, summary: bool) -> int:
-    """Print the report, write the files, say in one line what went wrong.
+    """Print the report, write the files, and describe in one line what went wrong.
 
     Returns:
         The exit code.

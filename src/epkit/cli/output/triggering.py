@@ -32,10 +32,10 @@ def trigger(
     limit_s: float | None,
     format_: str,
 ) -> int:
-    """Ask for a run, say which one it is, and follow it where that is wanted.
+    """Request a run, print its id, and follow it if requested.
 
     Returns:
-        The exit code: that of the run, where it was waited for.
+        The exit code: that of the run, if this waited for its end.
     """
     flow.check(options)
     with open_published(target, reach, context) as published:
@@ -64,10 +64,10 @@ def show_status(
     limit_s: float | None,
     format_: str,
 ) -> int:
-    """Print a run, or all that the server lists.
+    """Print a run, or all runs that the server lists.
 
     Returns:
-        The exit code: that of the run, where it was waited for.
+        The exit code: that of the run, if this waited for its end.
     """
     if run is None and not wait and _is_ours(target, context):
         from epkit.cli.output import azure_publishing
@@ -96,7 +96,7 @@ def show_log(
     *,
     with_end: bool,
 ) -> int:
-    """Print the log of a run; with its end, follow it and return the run's exit code."""
+    """Print the log of a run; *with_end*: follow it to its end, and return the run's exit code."""
     if not with_end and _is_ours(target, context):
         from epkit.cli.output import azure_publishing
 
@@ -113,7 +113,7 @@ def show_log(
 
 
 def cancel(target: str, run: str | None, reach: "TargetOptions", context: "Context") -> None:
-    """Ask the server to end a run, and say so."""
+    """Request the end of a run from the server, and report it."""
     if _is_ours(target, context):
         from epkit.cli.output import azure_publishing
 
@@ -126,7 +126,7 @@ def cancel(target: str, run: str | None, reach: "TargetOptions", context: "Conte
 
 
 def show_pipelines(url: str, reach: "TargetOptions", context: "Context", *, format_: str) -> None:
-    """Print the published pipelines (SDK v1) of the workspace that a URL is in."""
+    """Print the published pipelines (SDK v1) of the workspace that a URL belongs to."""
     with open_published(url, reach, context, workspace=True) as published:
         found = terminal.masked(listing.pipelines(published))
     documents = [asdict(each) for each in found]
@@ -141,7 +141,7 @@ def show_pipeline(url: str, reach: "TargetOptions", context: "Context", *, forma
 
 
 def _is_ours(name: str | None, context: "Context") -> bool:
-    """Tell whether a pipeline of this project is published at Azure: its control plane says more."""
+    """Return whether a pipeline of this project is published at Azure: its control plane has more information."""
     from epkit.flows.pipeline.publishing.azure import backend_of
 
     return name is not None and backend_of(name, context) == "azureml"
@@ -179,7 +179,7 @@ def _show_begun(published: "RemotePipeline", begun: flow.BegunRun, about: Mappin
 
 
 def _say(published: "RemotePipeline", begun: flow.BegunRun, format_: str, context: "Context") -> None:
-    """Say which run was begun, and what repeats the request without a second one."""
+    """Print the run that was started, and how to repeat the request without a second run."""
     if format_ == "json":
         return
     known = "which Azure does not look at" if published.azure else "with which the same command begins no second run"

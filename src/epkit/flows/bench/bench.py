@@ -46,9 +46,9 @@ def bench(
     """Run a load and report it.
 
     Args:
-        progress: called about five times a second with the number of requests done and failed.
-        live: collects what a display shows in addition.
-        say: prints what `-v` shows.
+        progress: called about five times a second with the numbers of completed and failed requests.
+        live: collects the additional data of the live panel.
+        say: prints the lines that `-v` adds.
 
     Raises:
         UsageError, EndpointError: nothing could be sent at all; a failed request is data.
@@ -89,7 +89,7 @@ def bench(
 
 
 def dry_run(options: BenchOptions, context: Context, stdin: BinaryIO) -> DryRun:
-    """Say what a run would send, and send nothing.
+    """Describe what a run would send; send nothing.
 
     Raises:
         UsageError, EndpointError: as `bench`.
@@ -109,10 +109,10 @@ def dry_run(options: BenchOptions, context: Context, stdin: BinaryIO) -> DryRun:
 def exit_code(result: BenchResult, *, strict: bool = False) -> int:
     """Return the exit code of a run: 130 or 143 interrupted, 4 nothing succeeded, 5 a threshold was missed, else 0.
 
-    One of the thresholds is that nothing fails, unless an SLO says how much may.
+    One of the thresholds is that no request fails, unless an SLO allows failures.
 
     Args:
-        strict: whether a run that is not valid counts as missed, too.
+        strict: whether a run that is not valid also counts as a miss.
     """
     reports = result.runs or (result.report,)
     if result.stopped_by is not None:
@@ -132,7 +132,7 @@ def prepare(
     """Find target, key, contract and payloads, and make the plan.
 
     Args:
-        workers: who make the load, None for this process.
+        workers: the workers that make the load; None for this process.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing can be sent.
@@ -159,7 +159,7 @@ def prepare(
         def new_engine() -> Engine:
             return make_engine(destination, timeout_ns=plan.timeout_ns, keepalive=plan.keepalive)
 
-        # Before anything is asked of the endpoint: it refuses certificates that it cannot use.
+        # Before the first request to the endpoint: the engine refuses certificates that it cannot use.
         first = [new_engine()]
 
         load, check, replies = _load(asked, target, destination, context, stdin)
@@ -180,7 +180,7 @@ def prepare(
 
 
 def _renewing(target: Target, load: Requests, current: Current, context: Context) -> AbstractContextManager[None]:
-    """Replace the target's token while the block lasts; what asks for tokens is imported for one alone."""
+    """Replace the target's token while the block lasts; the import is only needed for such a target."""
     if target.renewal is None:
         return nullcontext()
     from epkit.flows.target.tokens import authorized, renewing
@@ -191,10 +191,11 @@ def _renewing(target: Target, load: Requests, current: Current, context: Context
 def _load(
     asked: AskedBench, target: Target, destination: Destination, context: Context, stdin: BinaryIO
 ) -> tuple[Requests, Check | None, tuple[Mapping[str, Any], str] | None]:
-    """Make the requests, and what checks their replies in parallel with the run.
+    """Make the requests, and the check that runs on their replies in parallel with the run.
 
     Returns:
-        The requests, the check, and what workers make that check of: a contract's document and the path in it.
+        The requests, the check, and the data from which workers make the same check: a contract's document and the path
+        in it.
     """
     options = asked.options
     request = options.request if asked.grid is None else replace(options.request, sizes=asked.grid.rows)
@@ -217,10 +218,10 @@ def _load(
 
 
 def _parse(options: BenchOptions) -> AskedBench:
-    """Parse what was asked for; refuse what cannot be done, before anything is started or read.
+    """Parse the options; refuse a run that is not possible, before anything is started or read.
 
     Raises:
-        UsageError: which flag, and why.
+        UsageError: a flag is refused; the message names it and the reason.
     """
     if options.otlp is not None:
         from epkit.flows.bench.exporting import check_otlp

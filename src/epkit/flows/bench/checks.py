@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def make_check(
     depth: Depth, expect: str | None, load: Requests, find_contract: "Callable[[], ParsedContract]"
 ) -> Check | None:
-    """Make the check that a depth wants beyond what every reply gets; None where it wants no more.
+    """Make the check that a depth adds to the check of every reply; None if it adds nothing.
 
     Raises:
         UsageError: the expected predictions cannot be used, or the contract says nothing about replies.
@@ -38,12 +38,12 @@ def make_check(
 
 
 def warnings(counts: CheckCounts, sent: int, depth: Depth, head: bytes, miscounted: str) -> list[Caveat]:
-    """Say which replies passed unchecked: those of a coding that is not read, and those that a check had no time for.
+    """Describe the replies that passed unchecked: their coding is not read, or the check had no time for them.
 
     Args:
         sent: requests of the whole run.
         head: the header block of the first reply.
-        miscounted: what was wrong with the number of predictions in a reply that passed, empty where nothing was.
+        miscounted: what is wrong with the number of predictions in a reply that passed; empty if nothing is.
     """
     found = _unchecked(counts, sent, depth, head)
     if miscounted:
@@ -68,7 +68,7 @@ def _unchecked(counts: CheckCounts, sent: int, depth: Depth, head: bytes) -> lis
 
 
 def reasons(counts: CheckCounts, depth: Depth) -> list[Caveat]:
-    """Say why a run is not valid that was to check replies, and could check none of them."""
+    """Give the reasons why a run that should check replies is not valid: it could check none of them."""
     if counts.checked or not counts.wanted:
         return []
     whys = [f"it failed on {counts.crashed}"] * bool(counts.crashed)
@@ -99,7 +99,7 @@ def _contract(contract: "ParsedContract", load: Requests) -> Check:
 
 
 def _readings(body: bytes, place: ReplyPlace | None) -> Iterator[bytes]:
-    """Give what a contract may mean by a reply: its list of predictions, what is in its JSON string, itself.
+    """Yield what a contract may mean: the list of predictions, the value in the JSON string, the reply itself.
 
     Source: Azure ML's contracts, made by inference-schema from a sample of what `run()` returns, declare an array where
     the server sends a JSON string that holds an object around it.
@@ -109,7 +109,7 @@ def _readings(body: bytes, place: ReplyPlace | None) -> Iterator[bytes]:
     if found is not None and found.values is not value:
         yield dumps(found.values)
     yield dumps(value)
-    yield body  # last: its faults are what the user sees
+    yield body  # last, because the user sees the violations of the last reading
 
 
 def _expecting(expect: str | None, load: Requests) -> Check:
@@ -125,7 +125,7 @@ def _expecting(expect: str | None, load: Requests) -> Check:
 
 
 def _read(path: str, load: Requests) -> list[list[object]]:
-    """Read golden predictions: a reply, several in a list, or a `.jsonl` of replies or of what `score` wrote."""
+    """Read golden predictions: a reply, several in a list, or a `.jsonl` file of replies or of `score`'s output."""
     payload = read_payload(path, io.BytesIO())
     if path.lower().endswith(".jsonl"):
         lines = enumerate(payload.body.split(b"\n"), 1)
@@ -142,5 +142,5 @@ def _read(path: str, load: Requests) -> list[list[object]]:
 
 
 def _plain(head: bytes, body: bytes) -> bytes:
-    """Take the content coding off; `judge_reply` has seen that it can be."""
+    """Undo the content coding; `judge_reply` has checked that this is possible."""
     return judging.unpack(fields(head).get("content-encoding", ""), body)

@@ -1,4 +1,4 @@
-"""Chooses one run after a search: the saved file and `--samples` are about this run."""
+"""Chooses one run after a search; the saved file and `--samples` then contain this run."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,20 +13,20 @@ from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.saved_runs import load, write_samples
 
 Searching = Callable[[AskedBench, RunWriter | None], tuple[int, BenchResult]]
-"""Searches, and returns what was found, and which of its runs that is, from 0."""
+"""Searches; returns the index of the run to report, from 0, and the result."""
 
 
 def choose_run(asked: AskedBench, writer: RunWriter | None, search: Searching) -> BenchResult:
-    """Search, and return what was found.
+    """Search, and return the result of the chosen run.
 
     Args:
-        writer: of the file that the search is saved to.
+        writer: writes the file that the search is saved to.
     """
     options = asked.options
     with ExitStack() as stack:
         saved_to = options.save
         if options.samples is not None and writer is None:
-            # Which run's samples are wanted shows in the end.
+            # Which run's samples are wanted is known only after the search.
             saved_to = str(Path(stack.enter_context(TemporaryDirectory(prefix="epkit-"))) / "search.epkit")
             writer = stack.enter_context(RunWriter(saved_to, "--samples"))
         number, result = search(replace(asked, options=replace(options, samples=None)), writer)

@@ -24,11 +24,11 @@ def compare_runs(
         base, new: a saved run, a directory of saved runs, or a file that holds several; `FILE#ARM` is one arm of it.
             Without *new*, *base* holds two arms.
         fail_if: gates.
-        threshold: the least change of interest, as a share.
-        force: compare what differs in more than the target.
+        threshold: the smallest relevant change, as a fraction.
+        force: compare runs even if they differ in more than the target.
 
     Raises:
-        UsageError: an arm cannot be read, the arms cannot be compared, a gate cannot be judged.
+        UsageError: an arm cannot be read, the arms cannot be compared, or a gate cannot be judged.
     """
     gates = [parse(text) for text in fail_if]
     if not 0 <= threshold < 1:
@@ -55,7 +55,7 @@ def compare_runs(
 
 
 def _two_arms(path: str) -> tuple[Arm, Arm]:
-    """Take the two arms of one file apart."""
+    """Separate the two arms of one file."""
     runs = load(path)
     names = list(dict.fromkeys(run.section.arm for run in runs))
     if len(names) != 2:

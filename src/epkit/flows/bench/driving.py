@@ -30,27 +30,27 @@ def _no_drifts() -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What is known of a run in addition to its samples, in its middle or at its end. Times are ns since the run began.
+    """What is known of a run in addition to its samples, during the run or after it. Times are ns since the run began.
 
     Args:
         began: when the run began, `time.perf_counter_ns`; 0 before.
-        late_ns: how long after that the load really began.
-        ended_ns: when the last request so far was over.
-        sent, failed: requests that are over, and those of them that failed.
+        late_ns: the time from then to the real start of the load.
+        ended_ns: when the last completed request ended.
+        sent, failed: the number of completed requests, and how many of them failed.
         begins: when each phase that was entered began.
-        most: most requests in flight in each of them.
-        gaps: what passed between the end of a phase, by its index, and the next one.
-        planned_end_ns: when the run would have ended by its plan; None where the last reply is the end.
-        waiting: requests of an open phase that are due and not over.
-        deployments: names by the index that samples have.
+        most: the most requests in flight in each of these phases.
+        gaps: the time between the end of a phase and the start of the next one, by the index of the first.
+        planned_end_ns: the end of the run in the plan; None if the run ends with the last reply.
+        waiting: requests of an open phase that are due and not completed.
+        deployments: names of the deployments; samples have their index.
         examples: the first failure of each kind.
-        first_head: the header block of the first whole reply; empty where there was none.
-        miscounted: what was wrong with the number of predictions in a reply, where that was no failure.
-        unsent: requests of each payload that never found a connection.
-        cpu_s: process time since the run began; `cpu_before_s` of it before the measured phases.
-        checks: what became of the replies that were to be checked in parallel with the run.
-        drifts_ns: how late each heartbeat of the generator was; of a run that is over.
-        stopped_by: the signal that ended the run early, if one did.
+        first_head: the header block of the first whole reply; empty if there was none.
+        miscounted: what is wrong with the number of predictions in a reply, if that was not a failure.
+        unsent: requests of each payload that never got a connection.
+        cpu_s: process time since the run began; `cpu_before_s` of it was used before the measured phases.
+        checks: the counts of the replies that were checked in parallel with the run.
+        drifts_ns: how late each heartbeat of the generator was; only after the run.
+        stopped_by: the signal that ended the run early, if there was one.
     """
 
     began: int
@@ -78,47 +78,47 @@ class RunFacts:
 
 
 class LoadGenerator(Protocol):
-    """Who makes the load of one run: this process, or workers that share it. `engine` is the name of what sends."""
+    """Makes the load of one run: this process, or workers that share it. `engine` is the name of the engine."""
 
     engine: str
 
     @property
     def workers(self) -> int:
-        """How many share the plan."""
+        """The number of workers that share the plan."""
 
     def run(self, tick: Callable[[], None]) -> RunFacts:
-        """Run, to the end.
+        """Run the plan to its end.
 
         Args:
-            tick: called some five times a second.
+            tick: called about five times a second.
 
         Raises:
-            EpkitError: the run cannot be begun.
+            EpkitError: the run cannot start.
         """
 
     def facts(self) -> RunFacts:
-        """Say what is known so far."""
+        """Return what is known so far."""
 
     def flush(self) -> None:
-        """Hand rows that wait to the sinks."""
+        """Pass waiting rows to the sinks."""
 
     def replace(self, requests: Sequence[Request]) -> None:
-        """Send other requests from now on; from any thread."""
+        """Send other requests from now on; may be called from any thread."""
 
     def end(self, *, drain: bool) -> None:
-        """End the run by a rule of its own: send nothing more, and with *drain* wait for what is in flight."""
+        """End the run early: send nothing more, and with *drain* wait for the requests in flight."""
 
     def records(self) -> tuple[WorkerRecord, ...]:
-        """Return what a report says of each worker, where there are some."""
+        """Return the report's records of the workers, if there are any."""
 
 
 def is_simple(plan: Plan) -> bool:
-    """Tell whether a plan is one closed phase, for which there is a driver of its own, and nothing to slice."""
+    """Return whether a plan is one closed phase. Such a plan has its own driver, and its blocks need no slicing."""
     return len(plan.phases) == 1 and plan.phases[0].model == "closed"
 
 
 class DrivenPlan:
-    """A plan, or a share of one, as this process drives it; its parallel checks come before the sinks."""
+    """Drives a plan, or a share of one, in this process; parallel checks finish before the sinks get the rows."""
 
     def __init__(
         self,
@@ -132,12 +132,12 @@ class DrivenPlan:
         gate: Callable[[int], None] | None = None,
         ids: RequestIds | None = None,
     ) -> None:
-        """Make the driver.
+        """Create the driver.
 
         Args:
-            ids: of the requests, where they have some.
-            check: what replies are checked against in parallel with the run.
-            gate: as for `Phased`.
+            ids: the ids of the requests, if they have some.
+            check: the check of replies that runs in parallel with the run.
+            gate: the `gate` of `Phased`.
         """
         self.engine = engine
         self._deferred = None if check is None else Deferred(check, judging.sinks)
@@ -155,11 +155,11 @@ class DrivenPlan:
         self._cpu_s = 0.0
 
     def begin(self) -> None:
-        """Take note of the CPU time that was spent before."""
+        """Store the CPU time that was used before the run."""
         self._cpu_s = time.process_time()
 
     def replace(self, requests: Sequence[Request]) -> None:
-        """Send other requests from now on; from any thread."""
+        """Send other requests from now on; may be called from any thread."""
         self.driver.replace(self._numbered(requests))
 
     def _numbered(self, requests: Sequence[Request]) -> Sequence[Request]:
@@ -167,12 +167,12 @@ class DrivenPlan:
         return requests if ids is None else [numbered(request, ids) for request in requests]
 
     def end(self, *, drain: bool) -> None:
-        """End the run by a rule of its own."""
+        """End the run early."""
         self.driver.stop()
         self.engine.stop(drain=drain)
 
     def settle(self) -> None:
-        """Hand on the last rows, once all is over and the last checks are made."""
+        """Pass the last rows on, after the run and the last checks."""
         self.driver.flush()
         if self._deferred is None:
             return
@@ -186,10 +186,10 @@ class DrivenPlan:
                 examples[kind] = replace(example, start_ns=None if started is None else started - self.driver.began)
 
     def facts(self, ran: Ran | None = None) -> RunFacts:
-        """Say what is known.
+        """Return what is known of the run.
 
         Args:
-            ran: what the run was like for its generator, when it is over.
+            ran: the generator's own figures, after the run.
         """
         driver = self.driver
         known = RunFacts(

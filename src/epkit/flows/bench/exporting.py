@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 EVERY_NS: Final = 1_000_000_000
 FLUSH_S: Final = 2.0
-"""How long the end of a run waits for the collector, at most."""
+"""How long the end of a run waits for the collector at most, in seconds."""
 
 PATH: Final = "/v1/metrics"
 HEADERS: Final = ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
-"""Variables that hold a collector's headers; the first that is set counts, as OpenTelemetry has it."""
+"""Variables that hold a collector's headers; the first one that is set is used, as OpenTelemetry specifies."""
 
 
 def check_otlp(text: str) -> None:
-    """Refuse a collector that cannot be sent to, before anything is started.
+    """Refuse a collector that cannot receive anything, before anything is started.
 
     Raises:
-        UsageError: the URL is none, or holds credentials; or the extra is missing.
+        UsageError: the text is not a URL, the URL contains credentials, or the extra is not installed.
     """
     _endpoint(text)
     try:
@@ -51,13 +51,13 @@ def check_otlp(text: str) -> None:
 
 @contextmanager
 def exporting(text: str, context: Context) -> Iterator["Exporting"]:
-    """Have a collector for the length of a block.
+    """Keep a collector open while the block lasts.
 
     Raises:
-        UsageError: it cannot be sent to.
+        UsageError: nothing can be sent to it.
     """
     endpoint, headers = _endpoint(text), _headers(context)
-    from epkit.exporters.otlp import OtlpExporter  # takes 0.3 s: only for those who ask for it, here and below
+    from epkit.exporters.otlp import OtlpExporter  # the import takes 0.3 s: only with --otlp, here and below
 
     exporter = OtlpExporter(endpoint, headers, __version__)
     try:
@@ -67,7 +67,7 @@ def exporting(text: str, context: Context) -> Iterator["Exporting"]:
 
 
 class Exporting:
-    """A collector that runs are sent to, one after the other; what goes wrong with it is said once."""
+    """A collector that gets the runs one after the other. It warns once about problems."""
 
     def __init__(self, exporter: "OtlpExporter", shown: str, context: Context) -> None:
         self.exporter = exporter
@@ -75,14 +75,14 @@ class Exporting:
         self._has_warned = False
 
     def run(self, target: Target, destination: Destination, method: str, measured: Measurement) -> "RunExport":
-        """Have the samples of a run counted; made before what makes its load."""
+        """Add a counter of outcomes to the sinks of a run; call this before the load generator is made."""
         return RunExport(self, target, destination, method, measured)
 
     def look(self, otherwise: str) -> None:
-        """Warn, if the collector did not take what was sent last, and nothing was said yet.
+        """Warn if the collector did not accept the last values, and there was no warning yet.
 
         Args:
-            otherwise: what that means.
+            otherwise: the consequence, for the message.
         """
         problem = self.exporter.problem
         if problem is not None and not self._has_warned:
@@ -92,7 +92,7 @@ class Exporting:
 
 
 class RunExport:
-    """Sends one run."""
+    """Sends the figures of one run."""
 
     def __init__(
         self, to: Exporting, target: Target, destination: Destination, method: str, measured: Measurement
@@ -105,11 +105,11 @@ class RunExport:
         self._run: ExportedRun | None = None
 
     def watch(self, id_: str, generator: LoadGenerator) -> None:
-        """Say who runs, before the run begins."""
+        """Set the run's id and its load generator, before the run begins."""
         self._id, self._generator = id_, generator
 
     def tick(self) -> None:
-        """Send, if a second has passed; called some times a second."""
+        """Send if a second has passed; called several times a second."""
         self._to.look("the run goes on, and it is tried again")
         now = time.perf_counter_ns()
         if now < self._due:
@@ -122,7 +122,7 @@ class RunExport:
         self._to.exporter.offer(self._frame(facts, self._outcomes.snapshot(now - facts.began)))
 
     def finish(self, facts: RunFacts) -> None:
-        """Send the last values, when the run is over."""
+        """Send the last values after the run."""
         snapshot = self._outcomes.snapshot(time.perf_counter_ns() - facts.began)
         self._to.exporter.deliver(self._frame(facts, replace(snapshot, in_flight=0.0)), FLUSH_S)
         self._to.look("the last values of the run are missing there")
@@ -155,10 +155,10 @@ class RunExport:
 
 
 def _endpoint(text: str) -> str:
-    """Return the URL that metrics are posted to.
+    """Return the URL for metrics, to which they are posted.
 
     Raises:
-        UsageError: it is none, or holds credentials.
+        UsageError: the text is not a URL, or the URL contains credentials.
     """
     try:
         url = urls.parse(text)
@@ -177,13 +177,13 @@ def _endpoint(text: str) -> str:
 
 
 def _headers(context: Context) -> Mapping[str, str]:
-    """Return the headers for the collector; what may be a credential in them is a secret from now on.
+    """Return the headers for the collector. Values that may be credentials are masked from now on.
 
     Raises:
-        UsageError: they cannot be read, or sent; the message shows no value.
+        UsageError: the headers cannot be read or sent; the message shows no value.
 
     Source: OpenTelemetry, Specifying headers via environment variables: `name=value` pairs between commas,
-    percent-encoded. A value with a space in it is taken as it is, as the SDK does.
+    percent-encoded. A value that contains a space is used unchanged, as in the SDK.
     """
     variable = next((name for name in HEADERS if context.environ.get(name)), HEADERS[-1])
     found = {}

@@ -22,20 +22,20 @@ from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 
 PATIENCE: Final = 3.0
-"""A probe has missed the limit if this many times as many requests are in flight as the limit allows (Little's law)."""
+"""A probe has missed the limit if it has this many times the requests in flight that the limit allows (Little)."""
 
 
 def find_max(asked: AskedBench, ready: PreparedRun, shown: Shown, *, writer: RunWriter | None = None) -> BenchResult:
-    """Search, and return the run that confirmed what was found; or the last one.
+    """Search, and return the run that confirmed the rate; without a confirmed rate, the last run.
 
     Args:
-        writer: of the file that the search is saved to.
+        writer: writes the file that the search is saved to.
     """
     return choose_run(asked, writer, lambda asked, writer: _search(asked, ready, shown, writer))
 
 
 def _search(asked: AskedBench, ready: PreparedRun, shown: Shown, writer: RunWriter | None) -> tuple[int, BenchResult]:
-    """Search; return what was found, and which of the probes that is, from 0."""
+    """Search; return the index of the probe to report, from 0, and its result."""
     bound = asked.bound
     assert bound is not None
     search = searching.RateSearch(bound.limit_ns, asked.options.time_limit_s or FIND_S)
@@ -44,7 +44,7 @@ def _search(asked: AskedBench, ready: PreparedRun, shown: Shown, writer: RunWrit
     number = 0
     began = time.perf_counter()
     common = ready.plan.measured[0]
-    while (probe := search.next()) is not None:  # there is a first one
+    while (probe := search.next()) is not None:  # there is always a first probe
         number += 1
         plan = _plan(ready.plan, common, probe, number)
         at, watcher = time.perf_counter(), _Watcher(bound, probe)
@@ -59,14 +59,14 @@ def _search(asked: AskedBench, ready: PreparedRun, shown: Shown, writer: RunWrit
         took = time.perf_counter() - at
         seen = _seen(result.report, bound, watcher, took)
         stopped = result.stopped_by is not None
-        # What there is of a probe that was interrupted tells nothing.
+        # The part of a probe before an interruption is no evidence.
         mark = "interrupted" if stopped else "met" if search.tell(seen) else seen.spoilt or "missed"
         phases += result.report.phases[:1]  # the warm-up
         phases.append(_phase(plan.phases[-1], result.report, at - began, mark))
         runs[probe.rate] = number, result
         if stopped:
             break
-    # The run at the rate that was found; the last one where none was, or the user ended it.
+    # The run at the rate that was found; the last run if no rate was found or the user ended the search.
     place, found = (number, result) if stopped or search.best is None else runs[search.best]
     outcome = _outcome(bound, search, found, number, time.perf_counter() - began)
     report = replace(found.report, phases=tuple(phases), search=outcome)
@@ -74,7 +74,7 @@ def _search(asked: AskedBench, ready: PreparedRun, shown: Shown, writer: RunWrit
 
 
 class _Watcher:
-    """Ends a probe whose requests pile up: waiting for them all would take longer than the search has."""
+    """Ends a probe whose requests pile up: to wait for them all would take longer than the search may."""
 
     def __init__(self, bound: Bound, probe: searching.Probe) -> None:
         self._bound, self._probe = bound, probe
@@ -89,7 +89,7 @@ class _Watcher:
         def look() -> None:
             facts = generator.facts()
             if len(facts.begins) < phases:
-                return  # it is the warm-up's turn
+                return  # the warm-up still runs
             now = time.perf_counter()
             if not began:
                 began.append(now)
@@ -112,7 +112,7 @@ def _plan(plan: Plan, common: Phase, probe: searching.Probe, number: int) -> Pla
         phase = Phase(name=name, duration_ns=duration_ns)
     else:
         phase = replace(common, name=name, rate=probe.rate, duration_ns=duration_ns)
-    # The warm-up goes before the first probe, one request at a time as that is.
+    # The warm-up runs before the first probe, and has one request in flight, as the first probe has.
     warmup = plan.warmup if number == 1 else None
     before = () if warmup is None else (replace(warmup, model="closed", concurrency=1, rate=None),)
     return replace(plan, phases=(*before, phase), seed=plan.seed + number)

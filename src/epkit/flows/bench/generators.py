@@ -1,6 +1,6 @@
-"""The load generators of a run: this process, or a crew of workers, with the same interface.
+"""The load generators of a run: this process, or a crew of workers with the same interface.
 
-`Workers` is all that a bench knows of workers, and this the only module that imports them.
+A bench uses workers only through `Workers`. No other module of a bench imports them.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,18 +39,18 @@ class OwnGenerator:
         )
 
     def run(self, tick: Callable[[], None]) -> RunFacts:
-        """Run, to the end."""
+        """Run the plan to its end."""
         self._driven.begin()
         ran = runner.run(self._driven.engine, self._driven.driver, self._slots, tick=tick)
         self._driven.settle()
         return self._driven.facts(ran)
 
     def facts(self) -> RunFacts:
-        """Say what is known so far."""
+        """Return what is known so far."""
         return self._driven.facts()
 
     def flush(self) -> None:
-        """Hand rows that wait to the sinks."""
+        """Pass waiting rows to the sinks."""
         self._driven.driver.flush()
 
     def replace(self, requests: Sequence[Request]) -> None:
@@ -58,21 +58,21 @@ class OwnGenerator:
         self._driven.replace(requests)
 
     def end(self, *, drain: bool) -> None:
-        """End the run by a rule of its own."""
+        """End the run early."""
         self._driven.end(drain=drain)
 
     def records(self) -> tuple[WorkerRecord, ...]:
-        """Return what a report says of each worker: there is none."""
+        """Return no records, because there are no workers."""
         return ()
 
 
 def make_generator(
     asked: AskedBench, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
 ) -> LoadGenerator:
-    """Choose who makes the load of a run.
+    """Choose the load generator of a run.
 
     Args:
-        all_rows: whether something wants every row, however many there are.
+        all_rows: whether something needs every row, however many there are.
     """
     if ready.workers is None:
         return OwnGenerator(asked.options, ready, measured, shown.say)
@@ -80,14 +80,14 @@ def make_generator(
 
 
 def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
-    """Refuse workers that cannot be had, before anything is started.
+    """Refuse workers that are not available, before anything is started.
 
     Raises:
         UsageError: the flags are wrong, or the extra `cluster` is missing.
     """
     if workers is None and cluster is None:
         return
-    from epkit.flows.bench.workers import hired  # only for those who ask for some, here and below
+    from epkit.flows.bench.workers import hired  # only with --workers or --cluster, here and below
 
     hired.check_workers(workers, cluster)
 
@@ -95,14 +95,14 @@ def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
 def hire(
     workers: int | None, cluster: ClusterAddress | None, context: Context
 ) -> AbstractContextManager[Workers | None]:
-    """Have workers for the length of a block; None where none are asked for.
+    """Start workers and keep them while the block lasts; None if the options ask for none.
 
     Args:
-        workers: how many processes of this machine.
-        cluster: a Dask scheduler whose workers are used, all of them.
+        workers: the number of processes of this machine.
+        cluster: a Dask scheduler; all of its workers are used.
 
     Raises:
-        UsageError: they cannot be had.
+        UsageError: the workers are not available.
     """
     if workers is None and cluster is None:
         return nullcontext()

@@ -1,4 +1,4 @@
-"""`--sweep 'rows=…;c=…'`: measures a grid's points in rounds, and reports the run that confirmed the one to use."""
+"""`--sweep 'rows=…;c=…'`: measures a grid's points in rounds, and reports the run that confirmed the best point."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,17 +26,17 @@ from epkit.flows.bench.score_line import not_said, score_line
 def sweep_grid(
     asked: AskedBench, ready: PreparedRun, spec: GridSpec, shown: Shown, *, writer: RunWriter | None = None
 ) -> BenchResult:
-    """Sweep, and return the run that confirmed the point to use; else the last run of the fastest point.
+    """Sweep, and return the run that confirmed the best point; without one, the last run of the fastest point.
 
     Args:
-        ready: with the bodies of all sizes.
-        writer: of the file that the sweep is saved to.
+        ready: a prepared run with the bodies of all sizes.
+        writer: writes the file that the sweep is saved to.
     """
     return choose_run(asked, writer, lambda asked, writer: _Sweep(asked, ready, spec, shown, writer).run())
 
 
 class _Sweep:
-    """A sweep under way."""
+    """A sweep in progress."""
 
     def __init__(
         self, asked: AskedBench, ready: PreparedRun, spec: GridSpec, shown: Shown, writer: RunWriter | None
@@ -52,7 +52,7 @@ class _Sweep:
         self._runs = 0
 
     def run(self) -> tuple[int, BenchResult]:
-        """Sweep; return what to report, and which of the runs that is, from 0."""
+        """Sweep; return the index of the run to report, from 0, and its result."""
         began = time.perf_counter()
         try:
             stopped_by = self._measure_all()
@@ -76,7 +76,7 @@ class _Sweep:
         return None
 
     def _confirm(self) -> Signals | None:
-        """Confirm the point that is chosen, and where it does not keep its place, the next one, while there is time."""
+        """Confirm the chosen point; if it loses its place, confirm the next one, as long as there is time."""
         while True:
             chosen = choose(self._points(""), self._confirmed())
             if chosen is None:
@@ -126,7 +126,7 @@ class _Sweep:
         return result.stopped_by
 
     def _ready_for(self, turn: Turn, *, warmup: Phase | None) -> PreparedRun:
-        """Prepare the run of a turn: before it, each slot opens its connection by a request that is not measured."""
+        """Prepare the run of a turn. First, each slot opens its connection with a request that is not measured."""
         ready, point = self._ready, turn.point
         part = self._parts[point.rows]
         phase = Phase(concurrency=point.concurrency, duration_ns=round(turn.seconds * 1e9))
@@ -148,7 +148,7 @@ class _Sweep:
         )
 
     def _confirmed(self) -> list[int]:
-        """Return the indices of the points that a run of their own confirmed."""
+        """Return the indices of the points that have a confirmation run."""
         return [i for i, one in enumerate(self._records.values()) if one is not None and one.confirmation is not None]
 
     def _points(self, ended: str) -> tuple[GridPoint, ...]:
@@ -184,13 +184,14 @@ class _Sweep:
 
 
 class _Watcher:
-    """Ends a run that takes longer than its point has time."""
+    """Ends a run that takes longer than the time of its point."""
 
     def __init__(self, limit_s: float, *, since: int) -> None:
         """Prepare.
 
         Args:
-            since: the phase, from 1, with whose beginning the time begins.
+            limit_s: the time of the point, seconds.
+            since: the number of the phase, from 1, at whose start the time starts.
         """
         self._limit_s, self._since = limit_s, since
         self.gave_up = False

@@ -1,4 +1,4 @@
-"""The measurement of one plan: the sinks of its phases, and their results."""
+"""The measurement of one plan: the sinks of its phases, and the results of the phases."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,11 +17,11 @@ from epkit.engines.driver import Sink
 from epkit.flows.bench.driving import RunFacts, is_simple
 
 PHASE_ROWS: Final = 200_000
-"""Rows kept of each phase, in addition to those of the whole run: 16 MB."""
+"""Rows kept of each phase, in addition to the rows kept of the whole run: 16 MB."""
 
 
 class Measurement:
-    """A plan, where the samples of its phases go, and their summaries."""
+    """A plan, the sinks of its phases, and the summaries of the phases."""
 
     def __init__(
         self,
@@ -32,20 +32,21 @@ class Measurement:
         ids: RequestIds | None = None,
         rows_of: Sequence[int | None] = (),
     ) -> None:
-        """Prepare a run; `summary` is that of the measured phases.
+        """Prepare a run; `summary` covers the measured phases.
 
         Args:
-            ids: of its requests, where they have some.
-            sinks: of the measured phases, in addition to the summary; times in their blocks are ns since those began.
-            rows_of: how many rows each payload holds, None where that is not known.
+            ids: the ids of the requests, if they have some.
+            sinks: sinks of the measured phases, in addition to the summary; times in their blocks are ns since the
+                first measured phase began.
+            rows_of: the number of rows in each payload; None if it is not known.
         """
         self.plan, self.ids = plan, ids
         self.summary = Summary(failures_as_infinite=failures_as_infinite, rows_of=rows_of)
         self.parts: tuple[Summary, ...] = ()
-        """Of each phase by itself, where there are several."""
+        """A summary of each phase, if there are several phases."""
         first = self._first = len(plan.phases) - len(plan.measured)
         self.times = PhaseTimes()
-        """Entered by the code that drives the plan."""
+        """Filled by the code that drives the plan."""
         wanted: list[Sink] = [self.summary.add, *sinks]
         if not is_simple(plan):
             wanted = [Slice(self.times, first, None, sink) for sink in wanted]
@@ -53,19 +54,19 @@ class Measurement:
             self.parts = tuple(Summary(exact=PHASE_ROWS, rows_of=rows_of) for _ in plan.phases)
             wanted += [Slice(self.times, i, i, part.add) for i, part in enumerate(self.parts)]
         self.sinks = tuple(wanted)
-        """Take every block of the run."""
+        """The sinks that get every block of the run."""
 
     @property
     def varied(self) -> bool:
-        """Whether the load was meant to change while it was measured."""
+        """Whether the plan changes the load during the measured phases."""
         return len(self.plan.measured) > 1 or self.plan.measured[0].rate_to is not None
 
     def most(self, facts: RunFacts) -> int:
-        """Return the most that was in flight in the measured phases."""
+        """Return the most requests in flight in the measured phases."""
         return max(facts.most[self._first :], default=0)
 
     def began_ns(self, facts: RunFacts) -> int:
-        """Return when the measured phases began, ns since the run did; its end so far, if they have not."""
+        """Return when the measured phases began, ns since the run began; before that, the end of the last request."""
         return facts.begins[self._first] if len(facts.begins) > self._first else facts.ended_ns
 
     def started_ns(self, facts: RunFacts) -> int:
@@ -73,7 +74,7 @@ class Measurement:
         return int(facts.started_at.timestamp() * 1e9) + self.began_ns(facts)
 
     def duration_ns(self, facts: RunFacts) -> int:
-        """Return how long the measured phases took: to the end of the plan, or of the last request."""
+        """Return how long the measured phases took: to the end of the plan or of the last request."""
         return max(0, self._end_of(len(self.plan.phases) - 1, facts) - self.began_ns(facts))
 
     def sending_ns(self, facts: RunFacts) -> int:
@@ -83,11 +84,11 @@ class Measurement:
         return self.summary.counters.last_start
 
     def cpu_s(self, facts: RunFacts) -> float:
-        """Return the process time that the measured phases cost."""
+        """Return the process time of the measured phases."""
         return facts.cpu_s - facts.cpu_before_s
 
     def phases(self, facts: RunFacts) -> tuple[PhaseInfo, ...]:
-        """Describe the phases that were entered, where there are several."""
+        """Describe the phases that were entered, if there are several."""
         if not self.parts:
             return ()
         return tuple(
@@ -103,7 +104,7 @@ class Measurement:
         )
 
     def reasons(self, facts: RunFacts) -> list[Caveat]:
-        """Say why the run is not valid, as far as its load goes."""
+        """Give the reasons in the load why the run is not valid."""
         found: list[Caveat] = []
         for i, phase in enumerate(self.plan.phases[: len(facts.begins)]):
             if i < self._first or (facts.stopped_by is not None and i == len(facts.begins) - 1):
@@ -127,7 +128,7 @@ class Measurement:
         return found
 
     def warnings(self, facts: RunFacts) -> list[Caveat]:
-        """Say what else should be known of the load."""
+        """Return further remarks on the load."""
         found = []
         phase = self.plan.measured[-1]
         if phase.model == "open" and self.most(facts) >= phase.concurrency:
@@ -147,7 +148,7 @@ class Measurement:
         return found
 
     def _sending_of(self, i: int, part: Summary, facts: RunFacts) -> int:
-        """Return how long a phase, of which *part* has the rows, sent requests, ns."""
+        """Return how long a phase sent requests, ns; *part* is the summary of the phase."""
         last = i + 1 == len(self.plan.phases)
         if i + 1 < len(facts.begins) or (last and facts.planned_end_ns is not None and facts.stopped_by is None):
             planned = schedule.span_ns(self.plan.phases[i]) if self.plan.phases[i].model == "open" else None

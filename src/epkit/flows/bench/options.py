@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def depth_of(flag: str, name: str, expect: str | None) -> Depth:
-    """Read how deep replies are looked at; what is expected of them is the deepest.
+    """Parse how thoroughly replies are checked; `--expect` implies the most thorough check.
 
     Raises:
-        UsageError: no such depth.
+        UsageError: there is no such depth.
     """
     depths = {depth.name.lower(): depth for depth in Depth}
     if name not in depths:
@@ -33,32 +33,32 @@ def depth_of(flag: str, name: str, expect: str | None) -> Depth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchOptions:
-    """What `epkit bench` was asked for; see its help for each.
+    """The options of `epkit bench`; the help of the command explains each.
 
     Args:
-        requests, time_limit_s: what ends the run; with both, whichever comes first; with neither, one request.
-        concurrency: most in flight; None for 1 in a closed loop, 1,000 (httpx: 100) in an open one.
-        rate, stages, sweep, find_max: at most one of them; without any the loop is closed. A sweep with `rows=` is one
-            of batch sizes.
-        arrivals: `constant` or `poisson`, where there is a rate.
-        warmup: requests, or a time such as `10s`, that are run first and reported apart.
+        requests, time_limit_s: the end of the run: the first of them that is reached; without both, one request.
+        concurrency: most requests in flight; None means 1 in a closed loop, and 1,000 (httpx: 100) in an open loop.
+        rate, stages, sweep, find_max: at most one of them; without any, the loop is closed. A sweep with `rows=` is a
+            sweep of batch sizes.
+        arrivals: `constant` or `poisson`, for a load with a rate.
+        warmup: a number of requests, or a time such as `10s`; they run first, and are reported separately.
         until: ends the run when an estimate is tight.
-        repeat, against: number of runs, each followed by one against the other target.
-        strict: whether a run that is not valid has missed its aim.
-        timeout_s: one request's; None for the target's own.
-        workers, cluster: how many processes of this machine make the load, or a Dask scheduler whose
-            workers do; None for this process.
-        engine: `wire`, `httpx`, or None for what the other options need.
+        repeat, against: the number of runs, and the other target, which gets a run after each of them.
+        strict: whether a run that is not valid counts as a miss.
+        timeout_s: the timeout of one request; None means the target's own.
+        workers, cluster: the number of processes of this machine that make the load, or the Dask scheduler whose
+            workers make it; None means this process.
+        engine: `wire`, `httpx`, or None for the engine that the other options need.
         rows_wanted: whether every row is kept, for ab's files and report.
-        expect: a file of golden predictions, for the deepest check.
-        slos: objectives that the report is held against.
-        abort_on_slo: whether the run ends when one of them, or that nothing fails, can no longer be met.
+        expect: a file of golden predictions, for the most thorough check.
+        slos: objectives that the report must meet.
+        abort_on_slo: whether the run ends when an objective can no longer be met; "no failures" is such an objective.
         failures_as_infinite: whether a failure counts as an infinite response time.
         save: the file that the run is saved to.
         samples: the table that every sample is written to.
-        histograms_wanted: whether the latencies are wanted as histograms too, for a report to look at.
-        otlp: URL of an OpenTelemetry collector that the run is sent to while it goes on.
-        request_ids: the header in which each request is sent with an id; None for none.
+        histograms_wanted: whether the result also contains the latencies as histograms, for a report.
+        otlp: the URL of an OpenTelemetry collector that gets the figures during the run.
+        request_ids: the header for an id of each request; None for no ids.
     """
 
     target: str | None = None
@@ -104,9 +104,9 @@ class BenchOptions:
 
     @property
     def known_end(self) -> tuple[int | None, float | None]:
-        """How many requests there will be and how many seconds they go on, None where nothing says so.
+        """The number of requests of the run, and its duration in seconds; None for what the options do not fix.
 
-        Of a run of several parts neither is how far the whole is.
+        Both are None for a run of several parts.
         """
         parts = self.warmup or self.sweep or self.repeat or self.stages or self.find_max
         return (None, None) if parts else (self.requests, self.time_limit_s)
@@ -114,13 +114,13 @@ class BenchOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What a user sees of a run while it goes on.
+    """What the user sees of a run in progress.
 
     Args:
-        progress: called about five times a second with the number of requests done and failed.
-        live: collects what a display shows in addition.
-        say: prints what `-v` shows.
-        exporting: sends what a display shows to a collector.
+        progress: called about five times a second with the numbers of completed and failed requests.
+        live: collects the additional data of the live panel.
+        say: prints the lines that `-v` adds.
+        exporting: sends the figures of the panel to a collector.
     """
 
     progress: Callable[[int, int], None] | None
@@ -131,14 +131,14 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchResult:
-    """What came of a run.
+    """The result of a run.
 
     Args:
-        ab_times: ab's four series, where every row was wanted.
-        kept: the first reply of each kind of failure by the name of a file, masked; empty unless asked for.
-        stopped_by: the signal that ended it early.
-        runs: of `--repeat`, the reports of all runs in the order in which they were made.
-        histograms: of every latency, where they were wanted.
+        ab_times: ab's four series, if every row was wanted.
+        kept: the first reply of each kind of failure, masked, by file name; empty unless asked for.
+        stopped_by: the signal that ended the run early.
+        runs: with `--repeat`, the reports of all runs in the order of the runs.
+        histograms: the histogram of every latency, if they were wanted.
     """
 
     report: Report
@@ -151,12 +151,12 @@ class BenchResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What a run would send.
+    """A description of the requests that a run would send.
 
     Args:
-        request: the first one, credentials masked.
-        phases: name and load of each.
-        grid: of a sweep of batch sizes, what it measures and how long that takes at most.
+        request: the first request, credentials masked.
+        phases: the name and the load of each phase.
+        grid: for a sweep of batch sizes, what it measures and how long that takes at most.
     """
 
     request: str

@@ -1,4 +1,4 @@
-"""Makes the plan of a run from the options; contradictions are refused before anything is started."""
+"""Makes the plan of a run from the options; refuses contradictions before anything is started."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,25 +21,25 @@ MOST_CONCURRENCY: Final = 20_000
 """ab's limit."""
 
 OPEN_CONCURRENCY: Final = {"wire": 1000, "httpx": 100}
-"""The most in flight in an open loop, unless -c says; a client of httpx costs far more than a connection."""
+"""Most requests in flight in an open loop without -c; a client of httpx costs far more than a connection."""
 
 UNTIL_S: Final = 600.0
-"""The most that `--until` takes, unless -n or -t says."""
+"""Longest time of a run with `--until`, in seconds, without -n and -t."""
 
 BATCH_ROWS: Final = RequestOptions().batch_rows
 
 FIND_S: Final = 120.0
-"""The most that `--find-max` takes, unless -t says."""
+"""Longest time of `--find-max`, in seconds, without -t."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedBench:
-    """What was asked for, checked and parsed.
+    """The options, checked and parsed.
 
     Args:
-        engine: the name of the one that sends.
-        until: of `--until`, `bound` of `--find-max`, `grid` of `--sweep` with `rows=`.
-        phases: of the plan, for one worker.
+        engine: the name of the engine.
+        until, bound, grid: the parsed values of `--until`, of `--find-max`, and of `--sweep` with `rows=`.
+        phases: the phases of the plan for one worker.
     """
 
     options: BenchOptions
@@ -51,7 +51,7 @@ class AskedBench:
     phases: tuple[Phase, ...]
 
     def phases_for(self, workers: int) -> tuple[Phase, ...]:
-        """Return the phases of several workers: unless -c says, each has a request in flight."""
+        """Return the phases for several workers: without -c, each worker has one request in flight."""
         if self.options.concurrency is not None or not _is_closed(self.options):
             return self.phases
         concurrency = min(workers, self.phases[-1].requests or workers)
@@ -61,8 +61,8 @@ class AskedBench:
         """Return the plan.
 
         Args:
-            timeout_s: one request's.
-            workers: how many share it.
+            timeout_s: the timeout of one request.
+            workers: the number of workers that share the plan.
         """
         options = self.options
         return Plan(
@@ -74,10 +74,10 @@ class AskedBench:
 
 
 def parse(options: BenchOptions) -> AskedBench:
-    """Parse what was asked for, and refuse a load that cannot be run.
+    """Parse the options, and refuse a load that is not possible.
 
     Raises:
-        UsageError: which flag, and why.
+        UsageError: a flag is refused; the message names it and the reason.
     """
     wire_only = "-I" if not options.sni else "-b" if options.buffer_bytes is not None else None
     engine = engine_name(options.engine, http2=options.http2, wire_only=wire_only)
@@ -104,11 +104,11 @@ def parse(options: BenchOptions) -> AskedBench:
 
 
 def plan_info(plan: Plan, warmup: str | None = None, workers: int = 1) -> PlanInfo:
-    """Write a plan as the report shows it: the sums of its measured phases.
+    """Describe a plan for the report: the sums of its measured phases.
 
     Args:
-        warmup: as it was asked for.
-        workers: how many share it.
+        warmup: the text of `--warmup`.
+        workers: the number of workers that share the plan.
     """
     measured = plan.measured
     first = measured[0]
@@ -129,7 +129,7 @@ def plan_info(plan: Plan, warmup: str | None = None, workers: int = 1) -> PlanIn
 
 
 def grid_in_words(spec: GridSpec, plan: Plan) -> str:
-    """Say what a sweep of batch sizes measures, and how long that takes at most."""
+    """Describe what a sweep of batch sizes measures, and how long that takes at most."""
     seconds = (plan.measured[0].duration_ns or 0) / 1e9
     points = len(spec.points)
     warm = "" if plan.warmup is None else ", and the warm-up"
@@ -155,7 +155,7 @@ def _check_numbers(options: BenchOptions) -> None:
 
 
 def _is_closed(options: BenchOptions) -> bool:
-    """Tell whether the load is one closed loop."""
+    """Return whether the load is one closed loop."""
     return all(mode is None for mode in (options.rate, options.stages, options.sweep, options.find_max))
 
 
@@ -201,7 +201,7 @@ def _check_sweep(options: BenchOptions, sweep: str) -> None:
 
 
 def _check_grid(options: BenchOptions) -> None:
-    """Refuse what a sweep of batch sizes cannot be joined with."""
+    """Refuse options that cannot be combined with a sweep of batch sizes."""
     request = options.request
     contradictions = {
         "-n": (options.requests is not None, "-t says how long each point is measured"),
@@ -241,10 +241,10 @@ def _check_closed(options: BenchOptions) -> None:
 
 
 def _phases(options: BenchOptions, most_open: int) -> tuple[Phase, ...]:
-    """Return the phases of a run, the warm-up among them.
+    """Return the phases of a run, including the warm-up.
 
     Raises:
-        UsageError: the stages, the sweep or the warm-up cannot be read, or do not fit.
+        UsageError: the stages, the sweep or the warm-up cannot be parsed, or do not fit together.
     """
     phases = _measured(options, most_open)
     if options.warmup is None:
@@ -270,13 +270,13 @@ def _measured(options: BenchOptions, most_open: int) -> tuple[Phase, ...]:
             options.stages, concurrency=most, most_concurrency=MOST_CONCURRENCY, arrivals=arrivals
         )
     if (spec := _grid(options)) is not None:
-        # What the points have in common, with the most of it; the rounds say how long and how many in flight.
+        # The common part of the points, with the highest concurrency; the rounds set the time and the concurrency.
         return (Phase(concurrency=spec.concurrencies[-1], duration_ns=duration_ns),)
     if options.sweep is not None:
         step = Phase(requests=requests, duration_ns=duration_ns, arrivals=arrivals)
         return stages.parse_sweep(options.sweep, step, concurrency=most, most_concurrency=MOST_CONCURRENCY)
     if options.find_max is not None:
-        # What the probes have in common; the search says how fast and how long each is.
+        # The common part of the probes; the search sets the rate and the time of each.
         return (Phase(model="open", concurrency=most, duration_ns=duration_ns, rate=1.0, arrivals=arrivals),)
     if options.rate is not None:
         return (

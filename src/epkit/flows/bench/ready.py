@@ -1,4 +1,4 @@
-"""Everything that a bench needs to start: the target, and the requests, which change when a token is replaced."""
+"""Everything that a bench needs to start: the target and the requests; they change when a token is renewed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from epkit.flows.target.target import Target
 
 @dataclass(slots=True)
 class Current:
-    """The requests as they are sent now: with a token that was replaced, in the run under way and in those to come."""
+    """The requests with the current token, for the run in progress and for later runs."""
 
     requests: tuple[Request, ...]
     generator: LoadGenerator | None = None
     part: tuple[int, ...] | None = None
 
     def replace(self, requests: tuple[Request, ...]) -> None:
-        """Take requests with another token; called from another thread."""
+        """Use requests with another token from now on; called from another thread."""
         self.requests = requests
         if self.generator is not None:
             self.generator.replace(self._of_part())
 
     def drive(self, generator: LoadGenerator, part: tuple[int, ...] | None = None) -> None:
-        """Let a generator that is about to begin send them, or those of them that *part* names by their index."""
+        """Let a generator that is about to start send the requests; *part* limits them to those with these indices."""
         self.part = part
         self.generator = generator
         generator.replace(self._of_part())
@@ -42,36 +42,36 @@ class Current:
 
 
 class Workers(Protocol):
-    """Workers that make the load of runs: all that a bench knows of them, with the generator that they make."""
+    """Workers that make the load of runs. A bench uses workers only through this protocol and their generator."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of workers."""
 
     def check_reach(self, destination: Destination) -> None:
-        """Refuse a destination that they cannot reach.
+        """Refuse a destination that the workers cannot reach.
 
         Raises:
-            UsageError: it is such a one.
+            UsageError: they cannot reach it.
         """
 
     def generator(
         self, asked: AskedBench, ready: "PreparedRun", measured: Measurement, shown: Shown, *, all_rows: bool
     ) -> LoadGenerator:
-        """Make the generator of a run; *all_rows* where something wants every row."""
+        """Make the generator of a run; *all_rows*: whether something needs every row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRun:
-    """A run that can begin.
+    """A run that can start.
 
     Args:
-        current: the requests of *load*, as they are sent now; where *part* is given, *load* has those of them alone
-            that it names by their index.
-        engine: the name of the one that sends.
-        make_engine: makes it for one run.
-        check: what replies are checked against in parallel with the run, if anything.
-        replies: the document, and the path in it, that *check* holds replies against, where it is a contract.
-        workers: who makes the load, None for this process.
+        current: the requests of *load* with the current token. If *part* is given, *load* contains only the requests
+            with these indices.
+        engine: the name of the engine.
+        make_engine: makes the engine for one run.
+        check: the check of replies that runs in parallel with the run, if there is one.
+        replies: if *check* uses a contract, its document and the path in it.
+        workers: the workers that make the load; None for this process.
     """
 
     target: Target

@@ -1,6 +1,7 @@
-"""`--repeat`: the same run several times, with one against another target after each (A B A B).
+"""`--repeat`: repeats a run, and runs against another target after each run (A B A B).
 
-A machine that drifts in mid-run then drifts for both, and the runs, not the requests, tell how much is noise.
+If the machine becomes slower or faster, both arms are affected. The differences between runs, not between requests,
+show how much is noise.
 """
 
 from dataclasses import replace
@@ -22,11 +23,11 @@ def repeat(
     *,
     writer: RunWriter | None = None,
 ) -> BenchResult:
-    """Run and run again.
+    """Run several times.
 
     Args:
         other: the other arm, or None.
-        writer: of the file that every run is saved to, in two arms where there are two.
+        writer: writes the file that every run is saved to, in one arm or two.
 
     Returns:
         The last result, with the reports of all runs in their order.

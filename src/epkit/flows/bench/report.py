@@ -33,11 +33,11 @@ from epkit.flows.target.verbose import show_reply
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSetup:
-    """What was known before the run began.
+    """What is known before the run begins.
 
     Args:
-        sweep: whether its steps have a knee to be marked.
-        id: of the run, the same in the report and in what is saved while it goes on.
+        sweep: whether the plan is a sweep of steps, so that a knee can be marked.
+        id: the id of the run, the same in the report and in the saved run.
     """
 
     target: Target
@@ -70,11 +70,11 @@ def make_report(
     """Make the report of a finished run.
 
     Args:
-        search: what was looked for in it, and found.
-        records: of the workers that made the load.
-        slos: objectives that it is held against.
-        reasons: further ones why the run is not valid.
-        warnings: what ended it early, and what was not checked.
+        search: the goal of a search, and what it found.
+        records: the records of the workers that made the load.
+        slos: objectives that the report must meet.
+        reasons: further reasons why the run is not valid.
+        warnings: further warnings, such as the reason of an early end, or checks that were left out.
     """
     phases = measured.phases(facts)
     if setup.sweep:
@@ -99,12 +99,12 @@ def make_report(
 
 
 def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early: bool = False) -> KnownRun:
-    """Return what is known of a run without looking at a sample, credentials masked.
+    """Return what is known of a run without its samples, credentials masked.
 
-    Quick, for it is asked in mid-run too.
+    It is quick, because it is also called during the run.
 
     Args:
-        early: whether the run ended before its plan did, for another reason than a signal.
+        early: whether the run ended before the end of its plan for another reason than a signal.
     """
     traffic, ids = facts.traffic, measured.ids
     known = KnownRun(
@@ -145,20 +145,20 @@ def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early:
 
 
 def payload_infos(load: Requests) -> tuple[PayloadInfo, ...]:
-    """Name the payloads without their bytes."""
+    """Describe the payloads without their bodies."""
     return tuple(
         PayloadInfo(name=payload.name, sha256=payload.sha256, bytes=len(payload.body)) for payload in load.payloads
     )
 
 
 def show_examples(examples: Iterable[FirstFailure], target: Target, ids: RequestIds | None = None) -> dict[str, str]:
-    """Write the first reply of each kind of failure, credentials masked.
+    """Return the first reply of each kind of failure as text, credentials masked.
 
     Args:
-        ids: of the requests, where they have some.
+        ids: the ids of the requests, if they have some.
 
     Returns:
-        The texts by the names of files.
+        The texts by file name.
     """
     shown = {_file_name(example): _show_example(example, target, ids) for example in _most_first(examples)}
     return mask_values(shown, target.secrets)
@@ -180,7 +180,7 @@ def _show_example(example: FirstFailure, target: Target, ids: RequestIds | None)
 
 
 def _id(example: FirstFailure, ids: RequestIds | None) -> str | None:
-    """Return the id that a request was sent with, None where it had none or was never sent."""
+    """Return the id that a request was sent with; None if it had no id or was never sent."""
     return None if ids is None or example.start_ns is None else ids.text(example.start_ns)
 
 
@@ -201,7 +201,7 @@ def _most_first(examples: Iterable[FirstFailure]) -> list[FirstFailure]:
 
 
 def _explain(example: FirstFailure, target: Target, ids: RequestIds | None) -> FailureExample:
-    """Say what a kind of failure was and what to do about it, credentials masked."""
+    """Describe a kind of failure and the advice for it, credentials masked."""
     headers = fields(example.head)
     text = _plain_body(example, headers)
     if example.failure is Failure.STATUS:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Tick = Callable[[], None]
 Watch = Callable[[Measurement, LoadGenerator], Tick]
-"""Makes what is called some five times a second while a run goes on, and may end it."""
+"""Makes a function that is called about five times a second during the run, and may end the run."""
 
 Value = TypeVar("Value")
 
@@ -53,8 +53,8 @@ def run(
     """Run one plan and report it.
 
     Args:
-        writer: of the file that the run is saved to, as one of *arm*.
-        sink: of the measured samples, in addition to those of the options.
+        writer: writes the file that the run is saved to, in the arm *arm*.
+        sink: a sink of the measured samples, in addition to those of the options.
     """
     options = asked.options
     with ExitStack() as stack:
@@ -85,7 +85,7 @@ def run(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RunSinks:
-    """What takes the samples of the measured phases, in addition to their summary."""
+    """The sinks of the measured phases, in addition to the summary."""
 
     spill: Spill | None
     recording: "Recording | None"
@@ -106,7 +106,7 @@ class _RunSinks:
 
 
 class _Run:
-    """A run of one plan, driven and then reported."""
+    """A run of one plan: drives the plan, then makes the report."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class _Run:
         self._abort = None if sinks.guard is None else _Abort(sinks.guard, generator)
 
     def drive(self, progress: Callable[[int, int], None] | None, watch: Watch | None) -> None:
-        """Run the plan, to its end."""
+        """Run the plan to its end."""
         generator, recording = self._generator, self._sinks.recording
         if recording is not None:
             recording.watch(self._measured, generator, lambda facts: known_run(self._setup, self._measured, facts))
@@ -156,7 +156,7 @@ class _Run:
             self._export.finish(self._facts)
 
     def result(self) -> BenchResult:
-        """Report the run, when it is over, and write what was asked for."""
+        """Make the report after the run, and write the files that were asked for."""
         options, measured, sinks, facts = self._asked.options, self._measured, self._sinks, self._facts
         report = self._report(facts)
         if sinks.recording is not None:
@@ -193,14 +193,14 @@ class _Run:
 
 
 class _Abort:
-    """Ends a run when an objective cannot be met any more; `lost` then says so."""
+    """Ends a run when an objective can no longer be met; `lost` then describes it."""
 
     def __init__(self, guard: Guard, generator: LoadGenerator) -> None:
         self._guard, self._generator = guard, generator
         self.lost: Caveat | None = None
 
     def __call__(self) -> None:
-        """Look."""
+        """Check the objectives."""
         if self.lost is None and (expression := self._guard.lost()):
             text = f"ended early: {expression} could no longer be met"
             self.lost = Caveat(kind=CaveatKind.OBJECTIVE_LOST, text=text)
@@ -228,12 +228,12 @@ def _guard(slos: Sequence[Slo], plan: Plan) -> Guard:
 
 
 def _there(*values: Value | None) -> list[Value]:
-    """Leave out what is not there."""
+    """Leave out the values that are None."""
     return [value for value in values if value is not None]
 
 
 def _all(ticks: Sequence[Tick]) -> Tick:
-    """Make one call of several."""
+    """Combine several functions into one."""
 
     def tick() -> None:
         for each in ticks:

@@ -1,4 +1,4 @@
-"""Makes reports from saved runs: the report of the run itself, or a new one from the data of a run that was cut off."""
+"""Makes reports from saved runs: returns the report of a run, or makes one from the data of a run that was cut off."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -37,10 +37,10 @@ def load(path: str) -> tuple[SavedRun, ...]:
     """Read the runs of a file, or of a directory of files.
 
     Args:
-        path: of the file or directory; `#ARM` behind it picks one arm.
+        path: the file or the directory; `#ARM` at its end selects one arm.
 
     Raises:
-        UsageError: there is none, or it cannot be read.
+        UsageError: there is no saved run, or it cannot be read.
     """
     name, mark, arm = path.rpartition("#")
     if not mark or Path(path).exists():
@@ -55,7 +55,7 @@ def load(path: str) -> tuple[SavedRun, ...]:
 
 
 def report_of(run: SavedRun) -> Report:
-    """Return the report of a run; made again from its samples where the run was cut off.
+    """Return the report of a run; it is made from the samples if the run was cut off.
 
     Raises:
         UsageError: the file is damaged.
@@ -69,11 +69,11 @@ def report_of(run: SavedRun) -> Report:
 
 
 def result_of(run: SavedRun, *, rows_wanted: bool, histograms_wanted: bool) -> BenchResult:
-    """Return what the run itself had in the end.
+    """Return the result that the run had at its end.
 
     Args:
-        rows_wanted: whether ab's series are.
-        histograms_wanted: whether the latencies are, as histograms.
+        rows_wanted: whether the result contains ab's series.
+        histograms_wanted: whether the result contains the latencies as histograms.
     """
     return BenchResult(
         report=report_of(run),
@@ -95,7 +95,7 @@ def write_samples(run: SavedRun, report: Report, path: str) -> None:
 
 
 def is_cut(run: SavedRun) -> bool:
-    """Tell whether a run has no end."""
+    """Return whether a run has no end."""
     return run.section.report is None
 
 
@@ -105,7 +105,7 @@ def ab_times(run: SavedRun) -> ab.AbTimes:
 
 
 def histograms(run: SavedRun) -> dict[str, Histogram]:
-    """Return a run's latencies as histograms; counted again where the run was cut off.
+    """Return a run's latencies as histograms; they are counted again if the run was cut off.
 
     Raises:
         UsageError: the file is damaged.
@@ -130,7 +130,7 @@ def _recover(run: SavedRun) -> Report:
     """Make the report of a run without an end.
 
     Raises:
-        ValueError: what was saved of it does not fit together.
+        ValueError: the parts that were saved do not fit together.
     """
     head, stat = run.section.head, run.section.stat
     rows_of = head.rows_of if len(head.rows_of) == len(head.wire_bytes) else ()
@@ -166,15 +166,15 @@ def _recover(run: SavedRun) -> Report:
 
 
 def _part(kind: type[Part], saved: Mapping[str, Any], name: str, otherwise: Part | None = None) -> Part:
-    """Read a part of the report; *otherwise* is what it is where there is none."""
+    """Read a part of the report; *otherwise* is its value if it is missing."""
     return otherwise if otherwise is not None and name not in saved else from_plain(kind, saved.get(name))
 
 
 def _peer(saved: Mapping[str, Any]) -> Peer:
-    """Read who was talked to; a file of an earlier epkit has the counters of the report with it."""
+    """Read the data of the peer; files of earlier versions contain the report's counters as well."""
     return from_plain(Peer, {field.name: saved[field.name] for field in fields(Peer) if field.name in saved})
 
 
 def _names(known: Sequence[str], wanted: int) -> list[str]:
-    """Name the deployments; those that answered after the last checkpoint by their number."""
+    """Name the deployments; those that first answered after the last checkpoint get numbers."""
     return [*known, *(f"deployment {index}" for index in range(len(known), wanted))]

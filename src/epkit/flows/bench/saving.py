@@ -1,4 +1,4 @@
-"""Saves a run while it is going on: its samples and, once a second, the other data that a report needs."""
+"""Saves a run in progress: its samples and, once a second, the other data that a report needs."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ EVERY_NS: Final = 1_000_000_000
 
 
 class _Watched(NamedTuple):
-    """The run that is saved."""
+    """The run that is being saved."""
 
     measured: Measurement
     generator: LoadGenerator
@@ -31,10 +31,10 @@ class Recording:
     """Saves one run.
 
     Args:
-        writer: of the file, which may hold other runs already.
-        load: what is sent.
+        writer: writes the file, which may contain other runs already.
+        load: the requests.
         slos, failures_as_infinite: for the report of a run that is cut off.
-        arm: which side of a comparison the run is of, "" for none.
+        arm: the arm of a comparison that the run belongs to; "" for none.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Recording:
         self._due = 0
 
     def watch(self, measured: Measurement, generator: LoadGenerator, snapshot: Callable[[RunFacts], KnownRun]) -> None:
-        """Say who runs, before the run begins.
+        """Set the run and its load generator, before the run begins.
 
         Args:
-            snapshot: returns what is known without the samples; called once a second, must be quick.
+            snapshot: returns what is known without the samples; it is called once a second and must be quick.
         """
         self._watched = _Watched(measured, generator, snapshot)
 
@@ -75,7 +75,7 @@ class Recording:
         self._writer.add(block)
 
     def tick(self) -> None:
-        """Take note of the time, some times a second."""
+        """Save a checkpoint if a second has passed; called several times a second."""
         generator, now = self._run.generator, time.perf_counter_ns()
         if now < self._due or not generator.facts().began:
             return
@@ -84,7 +84,7 @@ class Recording:
         self._checkpoint(generator.facts())
 
     def finish(self, report: Report, summary: Summary, facts: RunFacts) -> None:
-        """End the run with its report."""
+        """Save the report, and end the run."""
         self._checkpoint(facts)
         histograms = {name: hdr.encode(histogram) for name, histogram in summary.histograms().items()}
         self._writer.end(to_document(report), histograms)
@@ -105,7 +105,7 @@ class Recording:
         )
 
     def _checkpoint(self, facts: RunFacts) -> None:
-        """Write down what the samples do not tell."""
+        """Save the data that the samples do not contain."""
         if not self._begun:
             self._begin(facts)
         measured, known = self._run.measured, self._run.snapshot(facts)

@@ -1,4 +1,4 @@
-"""The `epkit score` command with the best batch size of a sweep: options that both commands have, but no secret."""
+"""The `epkit score` command with the best batch size of a sweep. It has the options of both commands, and no secret."""
 
 import shlex
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from epkit.core.load.grid import PointSpec
 from epkit.flows.bench.options import BenchOptions
 
 BATCH_BYTES: Final = 1_500_000
-"""What `epkit score` puts into a body at mostby default (`--batch-bytes`)."""
+"""The largest body that `epkit score` makes by default (`--batch-bytes`)."""
 
 FILE: Final = "FILE"
-"""Placeholder for the rows, if those of the sweep were made up."""
+"""Placeholder for the rows, if the sweep generated its rows."""
 
 
 def score_line(options: BenchOptions, point: PointSpec, body_bytes: int) -> str:
-    """Write the line.
+    """Return the command line.
 
     Args:
-        options: of the sweep.
-        point: that was found best.
-        body_bytes: of its longest body.
+        options: the options of the sweep.
+        point: the best point.
+        body_bytes: the size of its longest body.
     """
     words = ["epkit", "score", options.request.payloads[0] if options.request.payloads else FILE]
     words += _reaching(options)
@@ -33,7 +33,7 @@ def score_line(options: BenchOptions, point: PointSpec, body_bytes: int) -> str:
 
 
 def not_said(options: BenchOptions) -> list[str]:
-    """Say what the line leaves out: credentials, and what only a bench knows."""
+    """List what the line leaves out: credentials, and options that only `bench` has."""
     request = options.request
     given = {
         "-A": request.basic is not None,
@@ -58,7 +58,7 @@ def not_said(options: BenchOptions) -> list[str]:
 
 
 def _reaching(options: BenchOptions) -> Iterator[str]:
-    """Give the flags that say whom to ask, and how."""
+    """Yield the flags that name the target and say how to reach it."""
     request, tls, cluster = options.request, options.tls, options.cluster
     yield from _flag("--target", None if options.target is None else mask_url(options.target))
     yield from _flag("--key-file", options.key_file)
@@ -82,7 +82,7 @@ def _reaching(options: BenchOptions) -> Iterator[str]:
 
 
 def _shaping(options: BenchOptions) -> Iterator[str]:
-    """Give the flags that say what rows are, and how they are wrapped."""
+    """Yield the flags that define the rows and the wrapping."""
     request = options.request
     table = request.table
     yield from _flag("--schema", None if request.schema is None else mask_url(request.schema))

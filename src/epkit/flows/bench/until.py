@@ -1,4 +1,4 @@
-"""`--until`: ends a run when an estimate is tight, without holding the run up to find out."""
+"""`--until`: ends a run when an estimate is tight; the test of the estimate does not delay the run."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -13,7 +13,7 @@ from epkit.flows.bench.measurement import Measurement
 
 
 class Until:
-    """A stop rule, called some five times a second; the looks themselves are made in a thread of their own."""
+    """A stop rule, called about five times a second; each look runs in a thread of its own."""
 
     def __init__(self, goal: Tight, measured: Measurement, generator: LoadGenerator) -> None:
         """Prepare the rule."""
@@ -24,7 +24,7 @@ class Until:
         self._pending: Future[bool] | None = None
 
     def __call__(self) -> None:
-        """Look, if it is time to; end the run if the last look found the estimate tight."""
+        """Start a look if it is time; end the run if the last look found the estimate tight."""
         if self._pending is not None:
             if not self._pending.done():
                 return
@@ -40,7 +40,7 @@ class Until:
         return len(values) >= self._looks.next_at and self._looks.look(values)
 
     def outcome(self) -> Search:
-        """Say what came of it, when the run is over."""
+        """Return the outcome, after the run."""
         self._pool.shutdown()
         looks = self._looks
         text, reached = looks.goal.text, "–" if looks.share is None else f"{looks.share:.2%}"

@@ -1,7 +1,7 @@
 """The steps of a check that judge replies: key, contract, a scored row, its reply, the clock, headers.
 
-Whether the key is accepted follows from requests that are sent anyway, the contract and the row that is scored: an
-endpoint has no question of its own for that. So these two are asked before the verdict on the key.
+Requests that are sent anyway show whether the key is accepted: the contract and the scored row. An endpoint has no
+request for the key only. So these two requests are sent before the verdict on the key.
 """
 
 import json
@@ -36,7 +36,7 @@ from epkit.flows.target.requests import reply_place
 from epkit.flows.target.target import UnreachableError
 
 SKEW_S: Final = 60.0
-"""A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
+"""Greatest difference of clocks; beyond it, servers may take tokens for expired or not yet valid."""
 
 _MEND: Final = "correct the contract at that place, or name another with --schema FILE|URL"
 _NAME: Final = "name the contract with --schema FILE|URL, or with swagger in epkit.toml"
@@ -47,18 +47,18 @@ _INFORMATIVE: Final = (
 
 
 class Answers:
-    """Judges what an endpoint answers."""
+    """Judges the replies of an endpoint."""
 
     def __init__(
         self, session: Session, source: Path | Url | None, document: Any, payload: Payload | None, path: str | None
     ) -> None:
-        """Prepare the questions.
+        """Prepare the steps.
 
         Args:
-            source: of the contract; None where it has to be looked for.
-            document: what it decodes to, where it is a file.
-            payload: to score instead of the contract's example.
-            path: of the contract's scoring operation.
+            source: the place of the contract; None if it has to be found.
+            document: the decoded contract, if it is a file.
+            payload: a body to score instead of the contract's example.
+            path: the path of the contract's scoring operation.
         """
         self._session = session
         self._source, self._document, self._path = source, document, path
@@ -71,7 +71,7 @@ class Answers:
         self._fetch_ms = 0.0
 
     async def key(self) -> Found:
-        """Tell whether the key is accepted."""
+        """Judge whether the key is accepted."""
         await self._fetch()
         await self._score()
         asked = (self._scored, self._fetched, self._session.health)
@@ -87,7 +87,7 @@ class Answers:
         return Found(f"accepted, from {source}", ms=ms)
 
     async def _fetch(self) -> None:
-        """Get the contract, or the reason why there is none."""
+        """Fetch the contract, or keep the reason why there is none."""
         began = time.perf_counter()
         target = self._session.target
         try:
@@ -105,16 +105,16 @@ class Answers:
         self._fetch_ms = (time.perf_counter() - began) * 1e3
 
     async def _ask(self, source: Url) -> SingleRequest:
-        """Get what a URL has; the first of several that are asked is the one that tells of the key."""
+        """Fetch a URL. The first reply is kept for the verdict on the key; a failure or a status 200 replaces it."""
         reply = await self._session.fetch(source)
         if self._fetched is None or reply.failure or reply.status == 200:
             self._fetched = reply
         if reply.failure:
-            raise UnreachableError(f"{source.shown}: {reply.detail}")  # the advice is a line of its own
+            raise UnreachableError(f"{source.shown}: {reply.detail}")  # the step adds the advice
         return reply
 
     async def _score(self) -> None:
-        """Send a row, if there is one to send."""
+        """Send a row, if there is a row to send."""
         if self._payload is None and isinstance(self._contract, ParsedContract):
             try:
                 self._payload = _example(self._contract)
@@ -124,10 +124,10 @@ class Answers:
             self._scored = await self._session.send("POST", self._session.target.uri.request_path, self._payload.body)
 
     async def contract(self) -> Found:
-        """Tell whether there is a contract, and whether it is sound."""
+        """Judge whether there is a contract, and whether it is valid."""
         if isinstance(self._contract, EpkitError):
             raise Unwell(str(self._contract), self._without_contract(self._contract))
-        assert self._contract is not None  # the step before has seen to it
+        assert self._contract is not None  # the step before has set it
         contract = self._contract
         try:
             self._validator = Validator(contract)
@@ -147,7 +147,7 @@ class Answers:
         return Found(said, faulty, ms=self._fetch_ms)
 
     def _without_contract(self, error: EpkitError) -> str:
-        """Say what to do about a contract that cannot be had or used."""
+        """Return the advice for a contract that cannot be fetched or used."""
         if isinstance(error, UsageError):
             return _MEND
         once = self._fetched
@@ -158,7 +158,7 @@ class Answers:
         return _NAME
 
     async def example(self) -> Found:
-        """Tell whether a row was scored."""
+        """Judge whether a row was scored."""
         if self._scored is None or self._payload is None:
             raise Unwell("the contract says too little to make a row from", "give one with -p FILE")
         once = self._scored
@@ -177,19 +177,19 @@ class Answers:
 
     @property
     def _place(self) -> ReplyPlace | None:
-        """Where predictions are in a reply, if that was said."""
+        """Where the predictions are in a reply, if the user or the contract names the place."""
         contract = self._contract if isinstance(self._contract, ParsedContract) else None
         return reply_place(self._session.client.options, self._session.target, contract)
 
     def _suspect(self) -> str:
-        """Name what the contract has against the body that was not scored."""
+        """Describe how the body that was not scored breaks the contract."""
         if self._validator is None or self._payload is None:
             return ""
         verdict = self._validator.check(self._payload.body, limit=1)
         return "" if verdict.valid else f"; the body breaks the contract: {in_words(verdict.violations[0])}"
 
     async def reply(self) -> Found:
-        """Tell whether the reply is what the contract declares."""
+        """Judge whether the reply matches the contract."""
         assert isinstance(self._contract, ParsedContract)
         assert self._scored is not None
         assert self._payload is not None
@@ -199,7 +199,7 @@ class Answers:
             raise Unwell(str(error), _MEND) from None
         text = self._scored.text.encode()
         if self._contract.reply is None and not _is_json(text):
-            return Found("the contract declares none")  # lines, or CSV: they have been counted
+            return Found("the contract declares none")  # lines, or CSV: the step before has counted them
         verdict = validator.check(text, rows=_rows(self._payload), limit=1)
         if not verdict.violations:
             return Found("as the contract declares it" if self._contract.reply else "the contract declares none")
@@ -210,7 +210,7 @@ class Answers:
 
     async def clock(self) -> Found:
         """Compare the server's clock with this machine's."""
-        assert self._session.last is not None  # health was answered
+        assert self._session.last is not None  # there was a reply to the health request
         once, received = self._session.last
         date = once.headers.get("date")
         if date is None:
@@ -221,7 +221,7 @@ class Answers:
             return Found(f"the server's Date is not a date: {date}")
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        skew_s = moment.timestamp() + 0.5 - received  # Date is cut to whole seconds
+        skew_s = moment.timestamp() + 0.5 - received  # Date is truncated to whole seconds
         if abs(skew_s) <= 1.5:
             return Found("the server's is the same as this machine's, to a second")
         client = "ahead of" if skew_s > 0 else "behind"
@@ -232,7 +232,7 @@ class Answers:
         return Found(said, advice)
 
     async def headers(self) -> Found:
-        """Tell what the reply's headers say about server and deployment."""
+        """Judge the reply's headers about server and deployment."""
         assert self._session.last is not None
         headers = self._session.last[0].headers
         said = (
@@ -248,17 +248,17 @@ class Answers:
 
 
 def _kind(contract: ParsedContract) -> str:
-    """Say what kind of contract it is, and in what version."""
+    """Return the kind of a contract, and its version."""
     if is_model_contract(contract.document):
         return "Open Inference Protocol"
     return f"{'Swagger' if contract.version == '2.0' else 'OpenAPI'} {contract.version}"
 
 
 def _example(contract: ParsedContract) -> Payload:
-    """Take the contract's example, or make a row of its schema.
+    """Return the contract's example, or a row that is generated from its schema.
 
     Raises:
-        UsageError: it says too little.
+        UsageError: the contract contains too little for that.
     """
     if contract.example is not None:
         return Payload.of("the example", json.dumps(contract.example).encode())

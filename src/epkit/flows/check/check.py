@@ -1,7 +1,7 @@
-"""Finds out what is wrong with an endpoint: from its name to a scored row, one step after the other.
+"""Finds out why an endpoint does not work: from its name to a scored row, step by step.
 
-Each step needs some of those before it; where one fails, those that need it are not tried, so that the first failure
-is the cause.
+Most steps need earlier steps. If a step fails, the steps that need it are not tried, so that the first failure is the
+cause.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from epkit.flows.target.request_options import TargetOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """What `epkit check` was asked for.
+    """The options of `epkit check`.
 
     Args:
-        reach: the target, and how it is reached.
+        reach: the options that name the target and say how to reach it.
         payload: a file to score instead of the contract's example.
-        path: of the contract's scoring operation.
+        path: the path of the contract's scoring operation.
     """
 
     reach: TargetOptions = field(default_factory=TargetOptions)
@@ -48,14 +48,14 @@ def check(
     begin: Callable[[str], None] | None = None,
     tell: Callable[[Step], None] | None = None,
 ) -> Checkup:
-    """Look at an endpoint.
+    """Check an endpoint.
 
     Args:
         begin: called with the target before the first step.
-        tell: called with each step as soon as it is known.
+        tell: called with each step when it is complete.
 
     Raises:
-        UsageError: no such target or file, a flag that makes no sense; whatever is wrong with the endpoint is a step.
+        UsageError: the target or a file does not exist, or a flag makes no sense; faults of the endpoint are steps.
     """
     payload = None if options.payload is None else read_payloads(options.payload, stdin)[0]
     with open_client(options.reach, context, "the check") as client:
@@ -63,7 +63,7 @@ def check(
         source: str | Path | Url | None = target.contract if schema is None else schema
         if isinstance(source, str):
             source = urls.parse(source) if urls.is_url(source) else context.cwd / source
-        # A file that is missing is the user's, not the endpoint's.
+        # A missing file is an error of the user, not of the endpoint.
         document = contracts.read(source)[0] if isinstance(source, Path) else None
         session = Session(client)
         if begin is not None:
@@ -92,7 +92,7 @@ async def _look(steps: "_Steps", connection: ConnectionSteps, answers: Answers, 
 
 
 class _Steps:
-    """The steps as they are taken."""
+    """The steps that have been taken."""
 
     def __init__(self, session: Session, tell: Callable[[Step], None]) -> None:
         self._session = session
@@ -100,7 +100,7 @@ class _Steps:
         self.taken: list[Step] = []
 
     async def take(self, name: str, look: Callable[[], Awaitable[Found]], *needed: str) -> None:
-        """Take a step, unless one that it needs failed or was not tried."""
+        """Take a step, unless a step that it needs failed or was not tried."""
         step = await self._step(name, look, needed)
         advice = None if step.advice is None else self._session.line(step.advice)
         self.taken.append(replace(step, detail=self._session.line(step.detail), advice=advice))
@@ -120,10 +120,10 @@ class _Steps:
 
 
 def verdict(checkup: Checkup) -> None:
-    """Raise what a checkup with a failure ends with.
+    """Raise the error of a checkup that has a failure.
 
     Raises:
-        EndpointError: with the cause, and what to do.
+        EndpointError: the message has the cause, and what to do.
     """
     failed = checkup.failed
     if failed is not None:

@@ -18,27 +18,27 @@ from epkit.engines.wire.tunnel import ProxyError
 from epkit.flows.check.session import Found, Session, Unwell
 
 DAYS_LEFT: Final = 14
-"""A certificate that expires sooner is warned of."""
+"""A certificate that expires in fewer days gets a warning."""
 
 
 class ConnectionSteps:
-    """Reaches an endpoint step by step."""
+    """Connects to an endpoint step by step."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._client = session.client
-        # Keep a proxy's troubles apart from the endpoint's.
+        # Messages distinguish faults of a proxy from faults of the endpoint.
         self._whose = "" if session.client.destination.proxy is None else "proxy: "
         self._addresses: tuple[Address, ...] = ()
         self._sock: socket.socket | None = None
 
     def close(self) -> None:
-        """Close the connection that the steps made."""
+        """Close the connection of the steps."""
         if self._sock is not None:
             self._sock.close()
 
     async def name(self) -> Found:
-        """Look the host's name up, or the proxy's, which looks up the host's itself."""
+        """Look up the name of the host, or that of the proxy: a proxy looks up the host itself."""
         destination = self._client.destination
         name = f"{self._whose}{destination.first_hop[0]}"
         try:
@@ -61,7 +61,7 @@ class ConnectionSteps:
             self._sock, (_, address) = await probe.connect(self._addresses, self._client.limit_s)
         except OSError as error:
             timed_out = isinstance(error, TimeoutError)
-            # asyncio words it its own way; the number is the system's.
+            # asyncio has its own wording; the error number gives the system's wording.
             said = (os.strerror(error.errno) if error.errno and not timed_out else str(error)).lower()
             kind = Failure.TIMEOUT if timed_out else Failure.CONNECT
             place = destination.unix or destination.authority
@@ -70,18 +70,18 @@ class ConnectionSteps:
             advice = advise_failure(kind, f"{self._whose}{said}", quote=False)
             raise Unwell(f"{self._whose}{place}: {said}", advice) from None
         if destination.scheme == "http":
-            self._sock.close()  # held open, it would keep a server of one worker from the requests that follow
+            self._sock.close()  # an open connection would block the next requests at a server with a single worker
         return Found(destination.unix or f"{self._whose}connected to {address[0]}, port {address[1]}")
 
     async def tls(self) -> Found:
-        """Do the TLS handshake, where there is one."""
+        """Do the TLS handshake, if the endpoint uses TLS."""
         destination = self._client.destination
         if destination.scheme == "http":
             exposed = self._session.sends_key and not is_loopback(destination.host)
             warning = "the key crosses the network in the clear: use https:// if the endpoint has it"
             return Found("plain http: nothing is encrypted", warning if exposed and not destination.unix else None)
         try:
-            assert self._sock is not None  # the step before connected
+            assert self._sock is not None  # the step before has connected
             secured = await probe.secure(self._sock, destination, self._client.limit_s)
         except ProxyError as error:
             raise Unwell(str(error), advise_failure(error.failure, str(error), quote=False)) from None
@@ -100,8 +100,8 @@ class ConnectionSteps:
         return Found(f"{agreed}, {left}", f"{left}: renew it" if days < DAYS_LEFT else None, took_ms)
 
     async def health(self) -> Found:
-        """Ask for the health page: any answer but a failure will do, as not every endpoint has one."""
-        name = "ping" if self._session.target.uri.path.endswith("/invocations") else ""  # MLflow's
+        """Request the health page. Any reply without failure is enough, because not every endpoint has such a page."""
+        name = "ping" if self._session.target.uri.path.endswith("/invocations") else ""  # for MLflow
         uri = self._session.target.uri.sibling(name)
         once = self._session.health = await self._session.send("GET", uri.request_path)
         if once.failure:

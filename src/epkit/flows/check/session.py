@@ -1,4 +1,4 @@
-"""The shared data of a check's steps: the client of the endpoint, the replies, and the ways in which a step ends."""
+"""The shared data of a check's steps: the client of the endpoint, the replies, and the outcomes of steps."""
 
 import time
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Unwell(Exception):  # noqa: N818 - an outcome, not an error
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A step went well.
+    """A step succeeded.
 
     Args:
         advice: a warning.
-        ms: what it took, where that is not the time that the step itself ran.
+        ms: the time to show, if it is not the time of the step itself.
     """
 
     detail: str
@@ -36,8 +36,8 @@ class Session:
     """One check of one endpoint.
 
     Attributes:
-        last: the latest answer, and the time of day when it came (s since the epoch).
-        health: the answer to the question for health.
+        last: the latest reply, and the time of day when it arrived (s since the epoch).
+        health: the reply to the health request.
     """
 
     def __init__(self, client: Client) -> None:
@@ -52,15 +52,15 @@ class Session:
         return self.target.key.authorization is not None
 
     async def send(self, method: str, path: str, body: bytes = b"") -> SingleRequest:
-        """Ask for a path and query of the target, and remember the answer."""
+        """Send a request to the target, and keep the reply."""
         kind = "application/json" if body else None
         return self._kept(await self.client.send(self.client.request(method, path, body, content_type=kind)))
 
     async def fetch(self, source: Url) -> SingleRequest:
-        """Ask for the contract, and remember the answer if it is the target's.
+        """Fetch the contract, and keep the reply if it comes from the target.
 
         Raises:
-            EndpointError: as `Client.fetch`.
+            EndpointError: as in `Client.fetch`.
         """
         once = await self.client.fetch(source)
         return self._kept(once) if urls.same_origin(source, self.target.uri) else once
@@ -71,13 +71,13 @@ class Session:
         return once
 
     def advice(self, once: SingleRequest) -> str:
-        """Say what an answer other than success means, and what to do."""
+        """Return the meaning of an unsuccessful reply, and what to do."""
         return explain(once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.target.secrets)
 
     def words(self, once: SingleRequest) -> str:
-        """Return the server's own words in an answer other than success."""
+        """Return the server's own words in an unsuccessful reply."""
         return detail(once.text, self.target.secrets)
 
     def line(self, text: str) -> str:
-        """Make a line that may be shown."""
+        """Make a line that is safe to show."""
         return clean(mask_text(text, self.target.secrets), 600)

@@ -1,4 +1,4 @@
-"""Files that workers on other machines lack: they are sent as bytes, and written on arrival."""
+"""Files that workers on other machines lack: they are sent as bytes, and written there."""
 
 import contextlib
 import os
@@ -13,10 +13,10 @@ from epkit.reading import CERTIFICATES, PAYLOAD, read_whole
 
 
 def read(destination: Destination, *others: str | None) -> Mapping[str, bytes]:
-    """Read the files that a destination names, and others.
+    """Read the files that a destination names, and further files.
 
     Raises:
-        UsageError: one cannot be read, or is too large.
+        UsageError: a file cannot be read, or is too large.
     """
     found = {}
     certificates = [(name, CERTIFICATES) for name in (destination.tls.cacert, destination.tls.client_cert)]
@@ -31,10 +31,10 @@ def read(destination: Destination, *others: str | None) -> Mapping[str, bytes]:
 
 @contextlib.contextmanager
 def unpacked(files: Mapping[str, bytes]) -> Iterator[Callable[[str | None], str | None]]:
-    """Write files that came along, for nobody else to read, for the length of a block.
+    """Write files that arrived with the work, readable only by their owner, and keep them while the block lasts.
 
     Yields:
-        What a file is called here; one that did not come along, and None, as before.
+        A function that returns the local name of a file. Names of other files, and None, are returned unchanged.
     """
     names: dict[str | None, str | None] = {}
     with contextlib.ExitStack() as stack:
@@ -49,6 +49,6 @@ def unpacked(files: Mapping[str, bytes]) -> Iterator[Callable[[str | None], str 
 
 
 def renamed(destination: Destination, here: Callable[[str | None], str | None]) -> Destination:
-    """Return a destination with its files called what they are called here."""
+    """Return a destination with the local names of its files."""
     tls = destination.tls
     return replace(destination, tls=replace(tls, cacert=here(tls.cacert), client_cert=here(tls.client_cert)))

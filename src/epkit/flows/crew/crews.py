@@ -1,4 +1,4 @@
-"""Workers for a run or a job: processes of this machine, or those of a cluster."""
+"""Workers for a run or a job: processes of this machine, or the workers of a cluster."""
 
 import contextlib
 import socket
@@ -18,7 +18,7 @@ MOST_WORKERS: Final = 1024
 
 
 def check_crew(workers: int | None, cluster: ClusterAddress | None) -> None:
-    """Refuse workers that cannot be had, before anything is started.
+    """Refuse workers that are not available, before anything is started.
 
     Raises:
         UsageError: the flags are wrong, or the extra `cluster` is missing.
@@ -35,10 +35,10 @@ def check_crew(workers: int | None, cluster: ClusterAddress | None) -> None:
 
 
 def _check_way(cluster: ClusterAddress) -> None:
-    """Refuse to go to a scheduler over a network that anybody may listen to, and write to.
+    """Refuse a connection to a scheduler over a network that others can read and change.
 
     Raises:
-        UsageError: that is the way, and the user has not said that it is meant; or a certificate is missing.
+        UsageError: the connection is not encrypted and the user has not allowed that, or a file for TLS is missing.
     """
     files = {"--cluster-ca": cluster.ca, "--cluster-cert": cluster.cert, "--cluster-key": cluster.key}
     for flag, file in files.items():
@@ -55,7 +55,7 @@ def _check_way(cluster: ClusterAddress) -> None:
 
 
 def _is_this_machine(host: str) -> bool:
-    """Tell whether a host is loopback: by itself, or by all the addresses that it has."""
+    """Return whether a host is loopback: its address is, or all addresses of its name are."""
     if is_loopback(host):
         return True
     try:
@@ -66,10 +66,10 @@ def _is_this_machine(host: str) -> bool:
 
 
 def check_reach(destination: Destination, crew: Crew) -> None:
-    """Refuse a destination that only this machine can reach, where workers are on others.
+    """Refuse a destination that only this machine can reach, if some workers run on others.
 
     Raises:
-        UsageError: it is such a one.
+        UsageError: they cannot reach it.
     """
     if not crew.is_elsewhere or crew.shares_loopback:
         return
@@ -89,16 +89,16 @@ def check_reach(destination: Destination, crew: Crew) -> None:
 def hire(
     kind: WorkerKind, workers: int | None, cluster: ClusterAddress | None, context: Context, *, joins: bool = False
 ) -> Iterator[Crew | None]:
-    """Have workers for the length of a block; None where none are asked for.
+    """Start workers and keep them while the block lasts; None if the options ask for none.
 
     Args:
-        kind: what they are for.
-        workers: how many processes of this machine.
-        cluster: a Dask scheduler whose workers are used, all of them.
-        joins: whether those that come later are used, too.
+        kind: the kind of work.
+        workers: the number of processes of this machine.
+        cluster: a Dask scheduler; all of its workers are used.
+        joins: whether workers that appear later are used as well.
 
     Raises:
-        UsageError: they cannot be had.
+        UsageError: the workers are not available.
     """
     check_crew(workers, cluster)
     crew: Crew

@@ -1,10 +1,10 @@
-"""A worker: a process that does its part of a run or of a job for the one that started it.
+"""A worker: a process that does its part of a run or of a job for the process that started it.
 
-It says hello, and then does the jobs that it is sent, one after the other, until its input ends. Messages travel as
-frames of typed values (`epkit.engines.workers.values`); a job is a value with a method `work(channel)`, which raises an
-`EpkitError` where it cannot be done. Where frames pass through others' hands they are sealed
-(`epkit.engines.workers.sealing`): the process is then given the public key of who alone may give it work, and says its
-own first.
+It sends a greeting, and then does the jobs that it receives, one after the other, until its input ends. Messages travel
+as frames of typed values (`epkit.engines.workers.values`). A job is a value with a method `work(channel)`, which raises
+an `EpkitError` if the job cannot be done. If the frames pass through other programs, they are sealed
+(`epkit.engines.workers.sealing`): the process gets the public key of the only sender whose jobs it accepts, and sends
+its own public key first.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerKind:
-    """What workers are for.
+    """A kind of work for workers.
 
     Args:
-        module: that their processes run; it calls `main`.
-        messages: that go to them and come back.
+        module: the module that the processes run; it calls `main`.
+        messages: the messages to and from the workers.
     """
 
     module: str
@@ -42,19 +42,19 @@ class WorkerKind:
 
 
 class Channel:
-    """What a worker hears and says.
+    """The messages to and from a worker.
 
-    Messages wait until somebody takes them, or listens.
+    Messages wait until `get` takes them or there is a listener.
     """
 
     def __init__(self, messages: Messages, key: bytes | None = None) -> None:
-        """Begin to read.
+        """Start to read.
 
         Args:
-            messages: that may come.
-            key: public key of who alone may send some; None where nobody else can.
+            messages: the messages that may arrive.
+            key: the public key of the only allowed sender; None if nobody else can send.
         """
-        # Whatever prints something, nothing but frames goes to the process that started this.
+        # Only frames may reach the process that started this one, so output of any other code goes to stderr.
         stream = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
         self._writer = FrameWriter(stream)
@@ -68,22 +68,22 @@ class Channel:
         self._reader.start()
 
     def send(self, message: object) -> None:
-        """Say something; never waits."""
+        """Send a message; never waits."""
         frame = self._messages.pack(message)
         with self._sending:  # sealed frames are numbered
             self._writer.send(frame if self._seal is None else self._seal.close(frame))
 
     def get(self) -> Any:
-        """Wait for a message; None when there will be none."""
+        """Wait for a message; None after the last one."""
         return self._waiting.get()
 
     @contextlib.contextmanager
     def heard_by(self, listener: Callable[[Any], None]) -> Any:
-        """Have messages go to *listener*, on the running loop; the process ends where there will be no more."""
+        """Pass messages to *listener* on the running loop. When no more can arrive, the process ends."""
         loop = asyncio.get_running_loop()
 
         def hear(message: Any) -> None:
-            if message is None:  # nobody is there to tell
+            if message is None:  # the other side is gone
                 loop.call_soon_threadsafe(os._exit, 0)
             else:
                 loop.call_soon_threadsafe(listener, message)
@@ -99,11 +99,11 @@ class Channel:
                 self._listener = None
 
     def close(self) -> None:
-        """Say what there is to be said, and no more."""
+        """Send the waiting messages, and close the output."""
         self._writer.close(timeout_s=10.0)
 
     def _sealed_for(self, key: bytes) -> "Seal":
-        from nacl.public import PrivateKey  # workers of this machine do without
+        from nacl.public import PrivateKey  # late: workers of this machine do not need it
 
         from epkit.engines.workers.sealing import Seal
 
@@ -116,7 +116,7 @@ class Channel:
             for frame in read_frames(sys.stdin.buffer):
                 self._take(self._messages.unpack(frame if self._seal is None else self._seal.open(frame)))
         except MalformedError as error:
-            # What else comes cannot be trusted either; the last line says why this worker is gone.
+            # Later frames cannot be trusted either; the last line on stderr is the reason why the worker is lost.
             sys.stderr.write(f"{error}\n")
             sys.stderr.flush()
             os._exit(1)
@@ -132,16 +132,16 @@ class Channel:
 
 
 def main(messages: Messages) -> None:
-    """Do jobs until there are no more.
+    """Do jobs until the input ends.
 
     Args:
-        messages: that may come. The process's one argument, where it has one, is the key that they are sealed with.
+        messages: the messages that may arrive. The process's optional argument is the public key of their sender.
     """
     channel = Channel(messages, bytes.fromhex(sys.argv[1]) if len(sys.argv) > 1 else None)
     channel.send(HelloMessage(platform.node()))
     while (job := channel.get()) is not None:
         if not hasattr(job, "work"):
-            continue  # a message of a job that is over
+            continue  # a late message for a finished job
         try:
             job.work(channel)
         except EpkitError as error:

@@ -22,11 +22,11 @@ from epkit.paths import inside
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An endpoint, and who hosts it.
+    """An endpoint, and its backend.
 
     Args:
-        name: in `epkit.toml`; *service* is its name at the backend.
-        entry: what `epkit.toml` says of it.
+        name: the name in `epkit.toml`; *service* is the name at the backend.
+        entry: the endpoint's entry in `epkit.toml`.
         config: the nearest `epkit.toml`.
     """
 
@@ -41,11 +41,11 @@ def find_place(name: str | None, backend: str | None, context: Context) -> Place
     """Find an endpoint's backend.
 
     Args:
-        name: None for all the endpoints of a backend: that of the default endpoint, unless one is named.
+        name: None means all endpoints of a backend: without *backend*, that of the default endpoint.
         backend: value of `--backend`.
 
     Raises:
-        UsageError: no such backend, its extra is missing, an `epkit.toml` that is wrong.
+        UsageError: there is no such backend, its extra is not installed, or `epkit.toml` is invalid.
     """
     config = find_config(context.cwd, context.environ)
     default = None if config is None else config.default
@@ -66,10 +66,10 @@ def find_place(name: str | None, backend: str | None, context: Context) -> Place
 
 
 def staged(place: Place) -> StagedBackend:
-    """Return the backend of an endpoint at Azure, which has several deployments (SDK v2).
+    """Return the backend of an endpoint at Azure that has several deployments (SDK v2).
 
     Raises:
-        UsageError: it is another one.
+        UsageError: it is another backend.
     """
     if place.backend.name != "azureml":
         raise UsageError(
@@ -79,10 +79,10 @@ def staged(place: Place) -> StagedBackend:
 
 
 def registry(place: Place) -> RegistryBackend:
-    """Return the backend of an endpoint at Azure, whose workspace has models.
+    """Return the backend of an endpoint at Azure, whose workspace has registered models.
 
     Raises:
-        UsageError: it is this machine, which has none.
+        UsageError: the backend is this machine, which has no registered models.
     """
     if place.backend.name == "local":
         raise UsageError(f"{place.name}: this machine has no registered models: name a directory")
@@ -90,10 +90,10 @@ def registry(place: Place) -> RegistryBackend:
 
 
 def store(place: Place, context: Context) -> StoreBackend:
-    """Return who hands out the files of models in a workspace: SDK v2, for every backend.
+    """Return the backend that fetches the files of models from a workspace: SDK v2, for every backend.
 
     Raises:
-        UsageError: the extra azure-v2 is missing.
+        UsageError: the extra azure-v2 is not installed.
     """
     if place.backend.name == "azureml":
         return cast("StoreBackend", place.backend)
@@ -102,16 +102,16 @@ def store(place: Place, context: Context) -> StoreBackend:
 
 
 def copy_model(model: Path, destination: Path) -> str:
-    """Copy a model's directory, whole; the files of the copy are read-only.
+    """Copy the whole directory of a model; the files of the copy are read-only.
 
     Args:
-        destination: must not be there, its parent must.
+        destination: does not exist yet; its parent exists.
 
     Returns:
-        The SHA-256 of the files, as `Deployment.model_sha256` has it.
+        The SHA-256 of the files, as in `Deployment.model_sha256`.
 
     Raises:
-        UsageError: the model cannot be read, or the copy cannot be written; nothing is left of it.
+        UsageError: the model cannot be read, or the copy cannot be written; then the incomplete copy is removed.
     """
     try:
         return copy_tree(model.resolve(), destination)
@@ -138,7 +138,7 @@ def _open(name: BackendName, context: Context, *, workspace: str | None) -> Back
 
 
 def _is_healthy(url: str, timeout_s: float) -> bool:
-    from epkit.flows.target.client import client_for, wait_for  # late: `list` of nothing needs none
+    from epkit.flows.target.client import client_for, wait_for  # late: `list` without endpoints needs neither
     from epkit.flows.target.request_options import TargetOptions
 
     uri = urls.parse(url)
@@ -148,10 +148,10 @@ def _is_healthy(url: str, timeout_s: float) -> bool:
 
 
 def key_path(place: Place, context: Context) -> Path:
-    """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project.
+    """Return the file for an endpoint's key, if `epkit.toml` names none: a private file outside every project.
 
     Raises:
-        UsageError: the endpoint or its workspace has no name that a file could have.
+        UsageError: the name of the endpoint or its workspace cannot be a file name.
     """
     from epkit.backends.local.state import state_directory
 

@@ -26,11 +26,11 @@ from epkit.paths import inside
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """What `create` made, or `update` changed.
+    """The endpoint that `create` made, or that `update` changed.
 
     Args:
-        config, swagger, key_file: files that were written, None where there was nothing to write.
-        scored: None where the contract has no example to score.
+        config, swagger, key_file: the files that were written; None if there was nothing to write.
+        scored: None if the contract has no example to score.
     """
 
     endpoint: Endpoint
@@ -42,11 +42,11 @@ class Created:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysWritten:
-    """What `keys` did.
+    """The result of `keys`.
 
     Args:
-        key_file: where the primary key was written, None where the keys are to be shown.
-        keys: only where they are to be shown.
+        key_file: the file that the primary key was written to; None if the keys are shown instead.
+        keys: the keys, if they are shown.
     """
 
     endpoint: str
@@ -58,14 +58,14 @@ class KeysWritten:
 def make_order(
     place: Place, context: Context, *, model: str, entry: str | None, code: str | None, **more: Any
 ) -> Order:
-    """Check what is to be deployed, before anything is sent.
+    """Check the parts of a deployment before anything is sent.
 
     Args:
         model: a path, or at Azure the reference of a registered model.
         more: the other fields of an order.
 
     Raises:
-        UsageError: the model, the script or the environment's file is not there, or not as it has to be.
+        UsageError: the model, the script or the environment's file is missing or unsuitable.
     """
     compute, _, cluster = (more.pop("compute", None) or "").partition(":")
     if compute not in ("", "aci", "aks") or (cluster and compute != "aks") or (compute == "aks" and not cluster):
@@ -78,13 +78,13 @@ def make_order(
 def make_replacement(
     place: Place, context: Context, *, model: str, entry: str | None, code: str | None, **more: Any
 ) -> Replacement:
-    """Check what is to replace a model, before anything is sent.
+    """Check the parts of a replacement before anything is sent.
 
     Args:
         model, more: as in `make_order`.
 
     Raises:
-        UsageError: the model, the script or the environment's file is not there, or not as it has to be.
+        UsageError: the model, the script or the environment's file is missing or unsuitable.
     """
     parts = pack(place, context, model=model, entry=entry, code=code, environment=more.pop("environment", None),
                  env=more.get("env"), source=more.pop("source", None), kept=True)  # fmt: skip
@@ -95,11 +95,11 @@ def create(place: Place, order: Order, context: Context, reach: TargetOptions) -
     """Deploy, fetch the contract, write `epkit.toml`, score a row.
 
     Args:
-        reach: how the new endpoint is reached.
+        reach: the options that say how to reach the new endpoint.
 
     Raises:
         BackendError: the backend refused.
-        EndpointError: it is deployed and written down, but does not answer, or a row is not scored.
+        EndpointError: it is deployed and in `epkit.toml`, but does not reply, or a row is not scored.
     """
     proxy = check_flags(reach, context, local=place.backend.name == "local")
     if place.entry is not None:
@@ -117,14 +117,14 @@ def adopt(
     proxy: Proxy | None,
     deployment: str | None,
 ) -> Created:
-    """Write down an endpoint that is there: its contract, its key, `epkit.toml`; score a row.
+    """Add an existing endpoint: save its contract and its key, write `epkit.toml`, score a row.
 
     Args:
-        reach, proxy: what `check_flags` took, and what it returned.
-        deployment: whose contract and row.
+        reach, proxy: the argument of `check_flags`, and its result.
+        deployment: the deployment whose contract is fetched and that scores the row.
 
     Raises:
-        EndpointError: it is written down, but does not answer, or a row is not scored.
+        EndpointError: it is in `epkit.toml`, but does not reply, or a row is not scored.
     """
     authorized, key_file = _credentials(place, endpoint, context)
     path = config_place(place.config, context.cwd)
@@ -140,13 +140,13 @@ def adopt(
 
 
 def update(place: Place, replacement: Replacement, context: Context, reach: TargetOptions) -> Created:
-    """Have another model serve, fetch its contract, score a row; URL, key and `epkit.toml` stay as they are.
+    """Replace the model of an endpoint, fetch its contract, score a row; URL, key and `epkit.toml` stay as they are.
 
     Args:
-        reach: how the endpoint is reached.
+        reach: the options that say how to reach the endpoint.
 
     Raises:
-        BackendError: the backend refused, and the model that served goes on.
+        BackendError: the backend refused, and the former model still serves.
         EndpointError: the new model serves, but a row is not scored.
     """
     proxy = check_flags(reach, context, local=place.backend.name == "local")
@@ -169,10 +169,10 @@ def keys(
     reveal: bool = False,
     key_file: str | None = None,
 ) -> KeysWritten:
-    """Fetch an endpoint's keys, one of them new if so asked, and write the primary one where `key_file` points.
+    """Fetch an endpoint's keys, renew one on request, and write the primary key to the file that commands read.
 
     Raises:
-        UsageError: there is no file to write it to.
+        UsageError: there is no file to write to.
         BackendError: the backend refused.
     """
     target = _key_target(place, context, key_file)
@@ -186,7 +186,7 @@ def keys(
         backend.regenerate(place.service, regenerate, context.note)
     )  # fmt: skip
     context.know((found.primary, found.secondary))
-    # A key that was replaced must not stay in the file that commands read.
+    # The file that commands read must not keep a key that was replaced.
     written = target if not reveal or (regenerate == "primary" and target is not None and target.exists()) else None
     if written is not None:
         write_key(written, found.primary)
@@ -198,11 +198,11 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
     """Fetch an endpoint's contract.
 
     Args:
-        reach: how the endpoint is reached.
+        reach: the options that say how to reach the endpoint.
         output: a file; None for `swagger/NAME.json` next to `epkit.toml`.
 
     Raises:
-        EndpointError: there is none to be had.
+        EndpointError: the contract cannot be fetched.
     """
     proxy = check_flags(reach, context, local=place.backend.name == "local")
     endpoint = place.backend.show(place.service)
@@ -215,7 +215,7 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
 
 
 def delete(place: Place, context: Context) -> None:
-    """Delete an endpoint, the key that is kept of it, and what `epkit.toml` says of it.
+    """Delete an endpoint, its saved key, and its entry in `epkit.toml`.
 
     Raises:
         BackendError: the backend refused.
@@ -232,7 +232,7 @@ def delete(place: Place, context: Context) -> None:
 
 
 def write_key(file: Path, key: Secret) -> None:
-    """Write a key for nobody else to read."""
+    """Write a key to a file that only its owner can read."""
     from epkit.backends.local.state import write_private
 
     try:
@@ -255,7 +255,7 @@ def _key_target(place: Place, context: Context, key_file: str | None) -> Path | 
 
 
 def _credentials(place: Place, endpoint: Endpoint, context: Context) -> tuple[Secret | None, Path | None]:
-    """Return what opens a new endpoint, and where its key was written."""
+    """Return the authorization for a new endpoint, and the file that its key was written to."""
     if endpoint.auth != "key":
         return authorization(place, endpoint, context), None
     file = place.entry.key_file if place.entry is not None and place.entry.key_file else key_path(place, context)
@@ -271,10 +271,10 @@ def _key(place: Place, name: str, context: Context) -> Secret:
 
 
 def authorization(place: Place, endpoint: Endpoint, context: Context) -> Secret | None:
-    """Return what opens an endpoint: the header's whole value, None where nothing is asked for.
+    """Return the value of the Authorization header for an endpoint; None if the endpoint requires none.
 
     Raises:
-        BackendError: the backend gives none out.
+        BackendError: the backend does not give a key or a token.
     """
     if endpoint.auth == "none":
         return None
@@ -305,7 +305,7 @@ def _contract_file(directory: Path, name: str) -> Path:
 
 
 def _write_file(file: Path, document: bytes, context: Context) -> None:
-    """Write a contract; a server may quote the key in it."""
+    """Write a contract, credentials masked, because a server may quote the key in it."""
     text = mask_text(document.decode("utf-8", "surrogateescape"), context.secrets, distinct=True)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -335,7 +335,7 @@ def _write_down(
         "workspace": endpoint.workspace,
     }
     if place.entry is not None and place.entry.key_file is not None and key_file is not None:
-        del entry["key_file"]  # as the user wrote it
+        del entry["key_file"]  # it stays as the user wrote it
     write_entry(path, place.name, entry)
     if (unread := unread_note(path, context.cwd, context.environ)) is not None:
         context.note(unread)

@@ -15,20 +15,20 @@ from epkit.flows.hosting.backends import Place
 POLL_S: Final = {"local": 0.2, "azureml": 2.0, "azureml-v1": 2.0}
 MOST_REQUESTS: Final = 100
 MOST_LINES: Final = {"local": 1_000_000, "azureml": 5000, "azureml-v1": 5000}
-"""Lines of a log that are searched for an id; on this machine all that are kept."""
+"""Lines of a log in which an id is searched; on this machine, all lines that are kept."""
 
 OVERLAP: Final = 500
-"""Lines that are asked for again and again: as many may come between two looks."""
+"""Lines that are requested again at each poll: the most new lines between two polls that are not missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundRequest:
-    """What an endpoint's records say of a request.
+    """The records of an endpoint about a request.
 
     Args:
-        id: that it was looked for by.
-        requests: those with this id in Application Insights; more than one if it was sent again.
-        lines: of the server's log, that name the id.
+        id: the id of the request.
+        requests: the requests with this id in Application Insights; several if it was repeated.
+        lines: the lines of the server's log that contain the id.
     """
 
     id: str
@@ -37,10 +37,10 @@ class FoundRequest:
 
 
 def find_request(place: Place, context: Context, request_id: str, *, deployment: str | None) -> FoundRequest:
-    """Find a request in an endpoint's records by the id that it was sent with.
+    """Find a request in an endpoint's records by its id.
 
     Raises:
-        UsageError: none of them names it, or they cannot be asked.
+        UsageError: no record contains the id, or the records cannot be read.
     """
     backend, name = place.backend, place.service
     if not request_id.isprintable() or not request_id or set(request_id) & set("'\"\\ "):
@@ -61,7 +61,7 @@ def find_request(place: Place, context: Context, request_id: str, *, deployment:
 
 
 def _why(place: Place) -> str:
-    """Say why a request may be in no record."""
+    """Return why the records may not contain a request."""
     name = place.service
     if place.backend.show(name).app_insights is False:
         return f"Application Insights is off: epkit logs enable {name} turns it on for later requests"
@@ -72,7 +72,7 @@ def _why(place: Place) -> str:
 
 
 def show(place: Place, context: Context, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
-    """Return the last lines of a log, credentials masked, what a terminal would act on made visible."""
+    """Return the last lines of a log, credentials masked, control characters made visible."""
     lines = place.backend.logs(place.service, tail=tail, init=init, deployment=deployment)
     return _shown(lines, context)
 
@@ -80,7 +80,7 @@ def show(place: Place, context: Context, *, tail: int, init: bool, deployment: s
 def follow(
     place: Place, context: Context, *, tail: int, init: bool, deployment: str | None
 ) -> Iterator[tuple[str, ...]]:
-    """Yield the last lines of a log, then new ones as they come, without an end."""
+    """Yield the last lines of a log, then new lines as they appear, without end."""
     seen = place.backend.logs(place.service, tail=max(tail, OVERLAP), init=init, deployment=deployment)
     yield _shown(seen[-tail:], context)
     while True:

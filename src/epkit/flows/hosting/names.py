@@ -6,10 +6,10 @@ from epkit.backends.local.state import Homes
 
 
 def local_names(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names, whether the endpoints live or not.
+    """Return the names of the endpoints, running or not.
 
     Args:
-        environ: XDG_STATE_HOME and HOME are read.
+        environ: the environment; only XDG_STATE_HOME and HOME are read.
 
     Raises:
         BackendError: there is no home directory.

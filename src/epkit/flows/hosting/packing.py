@@ -1,4 +1,4 @@
-"""The files to deploy with a model: its script and environment, named or found next to it; none for an MLflow model."""
+"""The files to deploy with a model: its script and environment, named or found; an MLflow model needs none."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,17 +29,17 @@ def pack(
     source: str | None,
     kept: bool,
 ) -> dict[str, Any]:
-    """Find what is to be deployed: the fields that an order and a replacement have in common.
+    """Find the parts of a deployment: the fields that an order and a replacement have in common.
 
     Args:
         model: a path, or at Azure the reference of a registered model.
         entry, code, environment: values of the flags.
-        env: of `--env`, for this machine only.
-        source: where the model was fetched from, if it was.
-        kept: the script that is deployed goes on to be used where there is none with the model.
+        env: values of `--env`, for this machine only.
+        source: the place that the model was fetched from, if it was fetched.
+        kept: whether the current script is kept if there is none with the model.
 
     Raises:
-        UsageError: something is not there, or not as it has to be.
+        UsageError: a part is missing or unsuitable.
     """
     if entry is None and code is not None:
         raise UsageError("--code: with --entry FILE, the script that is to be taken from there")
@@ -80,14 +80,14 @@ def _pack_registered(
     *,
     kept: bool,
 ) -> dict[str, Any]:
-    """Take a model that the workspace has, as it is there."""
+    """Use a registered model of the workspace as it is."""
     found = registry(place).registered(model)
     if entry is None and found.kind == "mlflow":
         _refuse_environment(environment)
         return {"model": found.reference, "kind": "mlflow", "script": None}
     if entry is None and not kept:
         raise UsageError(f"--entry FILE: which script opens {found.reference}? Only an MLflow model needs none")
-    # A model that is not here has no directory: the script is in the current one.
+    # A registered model has no directory here, so the script is in the current directory.
     script = None if entry is None else _find_script(context, context.cwd / MLMODEL, entry, code)
     return {"model": found.reference, "environment": environment, "script": script}
 
@@ -110,7 +110,7 @@ def _mlflow(place: Place, context: Context, path: Path, *, shown: str, environme
 def _with_script(
     place: Place, context: Context, path: Path, name: str, *, shown: str, environment: str | None
 ) -> dict[str, Any]:
-    """Take the script that lies in the model's directory."""
+    """Use the script in the model's directory."""
     context.note(f"--entry {name}: found in {shown}")
     if not foreign.is_automl(path, name):
         return {"script": _find_script(context, path, str(path / name), None)}
@@ -118,7 +118,7 @@ def _with_script(
     if place.backend.name == "local":
         _note_lacking(context, path, shown)
     check_script(path / name, f"--entry {name}")
-    # Its script looks for the file at the top of AZUREML_MODEL_DIR, where Azure puts a file and not a folder.
+    # AutoML's script looks for the file at the top of AZUREML_MODEL_DIR. Azure puts a file there, but not a folder.
     script = Script(code=str(path), entry=name, selection="modules")
     conda = path / foreign.AUTOML_CONDA
     if environment is None and conda.is_file():
@@ -127,7 +127,7 @@ def _with_script(
 
 
 def _note_lacking(context: Context, path: Path, shown: str) -> None:
-    """Say which packages of a model are not installed here, or in another version."""
+    """List the packages of a model that are not installed here, or that are installed in another version."""
     lacking = foreign.lacking(foreign.requirements(path))
     for what, names in (("it needs", lacking.missing), ("it was made with", lacking.other)):
         if names:
@@ -145,7 +145,7 @@ def _refuse_environment(environment: str | None) -> None:
 
 
 def _model(context: Context, path: str, *, shown: str) -> Path:
-    """Find the model; of one that is a pickle it is said what opening it means."""
+    """Find the model; if it is a pickle, a note says that serving it runs its code."""
     found = _existing(context, path, "--model")
     card = card_of(found)
     described = None if card is None else card.get("model")
@@ -163,10 +163,10 @@ def _existing(context: Context, path: str, flag: str) -> Path:
 
 
 def _find_script(context: Context, model: Path, entry: str, code: str | None) -> Script:
-    """Find the entry script: in `--code`, else in the current directory, else in the model's.
+    """Find the entry script: in `--code`, otherwise in the current directory, otherwise in the model's directory.
 
     Raises:
-        UsageError: it is not there, or has not what the server calls.
+        UsageError: the script is missing, or lacks the functions that the server calls.
     """
     if code is not None:
         folder = _existing(context, code, "--code")

@@ -1,4 +1,4 @@
-"""The proof that an endpoint answers: its contract, and one row scored."""
+"""The proof that an endpoint works: its contract, and one scored row."""
 
 import contextlib
 from dataclasses import dataclass, replace
@@ -30,20 +30,20 @@ from epkit.flows.target.transport import proxy_of
 from epkit.flows.target.unlocking import unlocked
 
 REFUSING: Final = frozenset({401, 403, 407})
-"""Statuses of who does not let a request through; what else is below 500 is an answer of the endpoint."""
+"""Statuses of servers that refuse a request; other statuses below 500 are replies of the endpoint."""
 
 
 class UnansweredError(EndpointError):
-    """An endpoint that was asked for its contract does not answer, or not as one that works does."""
+    """An endpoint does not reply to a request for its contract, or replies with a failure or a refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """The row that was scored to see that all is well.
+    """The row that was scored as a test.
 
     Args:
-        rows: how many, None where the body does not say.
-        reply: decoded.
+        rows: the number of rows; None if the body leaves it open.
+        reply: the decoded reply.
     """
 
     status: int
@@ -53,17 +53,17 @@ class Scored:
 
 
 def check_flags(reach: TargetOptions, context: Context, *, local: bool) -> Proxy | None:
-    """Refuse flags that cannot be followed, before anything is deployed.
+    """Refuse flags that cannot be used, before anything is deployed.
 
     Args:
-        reach: trust, proxy and time.
-        local: the endpoint runs on this machine, which is never behind the environment's proxies.
+        reach: trust, proxy and timeout.
+        local: whether the endpoint runs on this machine; then the environment's proxies do not matter.
 
     Returns:
         The proxy.
 
     Raises:
-        UsageError: no timeout, no proxy; a certificate file is missing or unusable.
+        UsageError: the timeout or the proxy is invalid; a certificate file is missing or unusable.
     """
     context.know(reach.request.secrets())
     check_options(reach)
@@ -80,21 +80,21 @@ def client_to(
     proxy: Proxy | None,
     deployment: str | None = None,
 ) -> Client:
-    """Say how an endpoint is asked.
+    """Make the client of an endpoint.
 
     Args:
-        authorization: the header's whole value.
-        reach, proxy: what `check_flags` took, and what it returned.
-        deployment: whose contract and row, where there are several; None for whichever answers.
+        authorization: the whole value of the header.
+        reach, proxy: the argument of `check_flags`, and its result.
+        deployment: the deployment that gets the requests, if there are several; None means any.
 
     Raises:
-        EndpointError: the backend names no address.
+        EndpointError: the backend gives no address.
     """
     address = endpoint.scoring_uri or endpoint.swagger_uri
     if address is None:
         raise EndpointError(f"{endpoint.name}: the backend names no address")
     uri = urls.parse(address)
-    # A new deployment has no traffic yet: it is named where there are several.
+    # A new deployment has no traffic yet, so requests name it if there are several.
     many = endpoint.backend == "azureml" and len(endpoint.deployments) > 1
     target = Target(
         spec=TargetSpec(uri=uri, deployment=deployment if many else None),
@@ -110,12 +110,12 @@ def fetch_contract(endpoint: Endpoint, client: Client) -> tuple[bytes, ParsedCon
     """Fetch an endpoint's contract.
 
     Returns:
-        The document as it came, and what it says.
+        The document as it was received, and the parsed contract.
 
     Raises:
-        UnansweredError: there is no reply, or one of a server or proxy that fails or refuses.
-        EndpointError: there is none to be had.
-        UsageError: it is broken.
+        UnansweredError: there is no reply, or a server or proxy fails or refuses.
+        EndpointError: the endpoint has no contract.
+        UsageError: the contract is broken.
     """
     if endpoint.swagger_uri is None:
         raise EndpointError(f"{endpoint.name}: the backend names no contract")
@@ -134,7 +134,7 @@ def score_row(endpoint: Endpoint, contract: ParsedContract, client: Client, cont
     """Score one row.
 
     Raises:
-        EndpointError: it is not answered as it should be.
+        EndpointError: the reply is a failure, or not valid.
     """
     from epkit.core.validate.examples import sample_body
 
@@ -151,7 +151,7 @@ def score_row(endpoint: Endpoint, contract: ParsedContract, client: Client, cont
     rows = count_rows(documents.decode(body, name="the row"))
     _judge(endpoint, once, rows, client, declared_place(contract))
     reply: object = once.text
-    with contextlib.suppress(ValueError):  # not every model answers in JSON
+    with contextlib.suppress(ValueError):  # not every model replies in JSON
         reply = decoding.decode(once.text.encode())
     return Scored(status=once.status, rows=rows, ms=round(once.took_ns / 1e6, 3), reply=reply)
 

@@ -17,8 +17,8 @@ class TakenModel:
     """A model that can be deployed.
 
     Args:
-        model: a path, or the reference of a model that the backend has itself.
-        source: where it was fetched from, None where it was not.
+        model: a path, or the reference of a model that the backend has.
+        source: the place that it was fetched from; None if it was not fetched.
     """
 
     model: str
@@ -27,14 +27,14 @@ class TakenModel:
 
 @contextlib.contextmanager
 def taking(place: Place, context: Context, *, model: str | None, job: str | None) -> Iterator[TakenModel]:
-    """Take the model that `--model` or `--job` names; what had to be fetched lasts as long as the block.
+    """Get the model that `--model` or `--job` names; fetched files are kept while the block lasts.
 
-    A registered model is deployed at Azure as it is there. The files of a job are fetched for every backend: which
-    script and which packages belong to the model is among them.
+    At Azure, a registered model is deployed without fetching it. The files of a job are fetched for every backend,
+    because they include the script and the list of packages.
 
     Raises:
-        UsageError: both or neither are named, or a reference is none.
-        BackendError: there is no such model, or it cannot be fetched.
+        UsageError: both flags or neither are given, or a reference is invalid.
+        BackendError: the model does not exist, or cannot be fetched.
     """
     if (model is None) == (job is None):
         raise UsageError("--model DIR (a model) or --job NAME (the best model of a job at Azure): one of them")

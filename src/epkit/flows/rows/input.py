@@ -1,4 +1,4 @@
-"""Turns the user's input into rows that can be sent: the envelope around them, and the check of the contract."""
+"""Turns the user's input into rows that can be sent: adds the envelope, and checks the rows against the contract."""
 
 import io
 import json
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WHOLE: Final = "(--no-validate sends it anyway)"
 FAULTS: Final = ("cells", "decimal")
-"""Rules by which a row of a table is none, whatever the contract says."""
+"""Rules by which a row of a table is invalid, whatever the contract says."""
 
 OTHERS: Final = "(--no-validate sends it anyway, --skip-invalid all other rows)"
 
@@ -41,7 +41,7 @@ class Input:
     """Rows that can be sent.
 
     Args:
-        validator: checks rows once more while they are read, where some of them are known to be wrong; else None.
+        validator: checks rows again while they are read, if some rows are known to be invalid; otherwise None.
     """
 
     source: Source
@@ -52,7 +52,7 @@ class Input:
         """Read the rows.
 
         Args:
-            skip: number of rows to leave out at the beginning.
+            skip: the number of rows at the beginning to leave out.
         """
         first = skip
         pieces = self.source.pieces(skip, lists=self.envelope.wants_lists)
@@ -84,19 +84,19 @@ def prepare(
     validate: bool = True,
     scoring: bool = True,
 ) -> Input:
-    """Make rows of what was given, and check each of them.
+    """Make rows from the input, and check each of them.
 
     Args:
-        given: None for the contract's example.
-        contract: says how rows are written, and what their columns are.
-        wrap: how the user wants rows wrapped, None for what else is known; the contract's columns stay.
-        parameters: that sent with the rows.
-        path: of the target, which tells MLflow's servers.
+        given: the input; None for the contract's example.
+        contract: defines how rows are encoded, and what their columns are.
+        wrap: the user's wrapping; None if it follows from the contract or the path. The contract's columns still apply.
+        parameters: sent with the rows.
+        path: the target's path, by which MLflow's servers are recognised.
         validate: whether a row that breaks the contract is refused.
         scoring: whether messages may name the flags that only `score` has.
 
     Raises:
-        UsageError: it cannot be read, or holds no rows.
+        UsageError: the input cannot be read, or has no rows.
         ContractError: a row breaks the contract.
     """
     validator = None
@@ -139,7 +139,7 @@ def prepare(
 
 
 def _payload(given: Given | None, contract: "ParsedContract | None") -> Payload:
-    """Read a request body, or take the contract's example."""
+    """Read a request body, or use the contract's example."""
     if given is not None:
         assert given.path is not None
         return Payload.of(given.name, payloads.read_payload(str(given.path), io.BytesIO()).body)
@@ -149,10 +149,10 @@ def _payload(given: Given | None, contract: "ParsedContract | None") -> Payload:
 
 
 def source_of(given: Given, spec: RowSpec | None) -> Source:
-    """Open the rows of a table, or of Python, typed by a contract where there is one.
+    """Open the rows of a table or of Python; a contract, if there is one, gives the types.
 
     Raises:
-        UsageError: it cannot be read as what its name says.
+        UsageError: the content does not match the file's name.
     """
     source = _opened(given, spec)
     source.choose(given.options)
@@ -173,7 +173,7 @@ def _opened(given: Given, spec: RowSpec | None) -> Source:
 
 
 def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, Envelope]:
-    """Take the rows out of a request body, whose wrapping stays."""
+    """Take the rows out of a request body; its wrapping is kept."""
     if spec is not None and spec.form == "row" and isinstance(body, dict):
         return ValuesSource([body], name), spec.envelope(None)
     found = None if spec is None or isinstance(body, list) else of_body(body, spec.path)
@@ -185,7 +185,7 @@ def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, E
     if not rows:
         raise UsageError(f"{name}: there are no rows in it")
     if spec is not None and spec.form == "records" and envelope.form == "columns" and envelope.path == spec.path:
-        # Columns where the contract has rows, which not every server takes.
+        # The body has columns and the contract has rows: not every server accepts columns.
         rows = [as_object(row, envelope.names or ()) for row in rows]
         return ValuesSource(rows, name), replace(envelope, form="records", names=None)
     return ValuesSource(rows, name, envelope.names), envelope
@@ -200,7 +200,7 @@ def _envelope(
     *,
     scoring: bool,
 ) -> Envelope:
-    """Choose what goes around the rows: what the user says, what the contract says, what the target's path tells."""
+    """Choose the envelope of the rows: the user's, otherwise the contract's, otherwise that of the target's path."""
     if wrap is not None:
         envelope = from_wrap(wrap)
         same = spec is not None and spec.form == envelope.form and spec.form in ("tensors", "tensor")
@@ -217,10 +217,10 @@ def _envelope(
 
 
 def _named(envelope: Envelope, source: Source) -> Envelope:
-    """Give an envelope the names of the columns, where it has a place for them.
+    """Give an envelope the names of the columns, if the envelope contains names.
 
     Raises:
-        UsageError: the rows cannot be written so.
+        UsageError: this envelope cannot contain the rows.
     """
     if envelope.form == "table" and not isinstance(value_at(envelope.template, (*envelope.path, "schema")), dict):
         raise UsageError("--wrap: a table has a schema, which comes from a contract's example: name one with --schema")
@@ -243,13 +243,13 @@ def _check_rows(
     """Check every row, and the body around them.
 
     Args:
-        rewrapped: the body is the user's own, which the contract knows nothing of.
+        rewrapped: whether the wrapping is the user's own; then the contract does not describe it.
 
     Returns:
-        The validator, where some rows are wrong and are to be left out; None where all may go.
+        The validator, if some rows are invalid and are left out; None if all rows are sent.
 
     Raises:
-        ContractError: the first violation, and how many there are.
+        ContractError: the message has the first violation and the number of violations.
     """
     if validator.rows is None:
         note("the contract says nothing about rows: they are not checked")
@@ -286,12 +286,12 @@ def rows_from_python(rows: Any) -> Given:
     """Take rows from Python: a frame of polars or pandas, or a sequence of objects or lists.
 
     Raises:
-        UsageError: they are none of these, or there are none.
+        UsageError: the rows are of another type, or there are none.
     """
     if hasattr(rows, "write_ndjson"):
         return Given(name="the frame", values=rows)
     if hasattr(rows, "__dataframe__"):
-        from epkit.files.frames import from_foreign  # late: it brings polars, which costs 0.2 s
+        from epkit.files.frames import from_foreign  # late: it imports polars, which takes 0.2 s
 
         return Given(name="the frame", values=from_foreign(rows))
     if isinstance(rows, Mapping) or not isinstance(rows, Sequence):

@@ -18,7 +18,7 @@ from epkit.flows.context import Context
 
 TABLES: Final = (".csv", ".parquet", ".jsonl")
 SEPARATED: Final = {".tsv": ".csv", ".tab": ".csv"}
-"""What other names of tables of cells with something between them are as good as."""
+"""Other suffixes of tables with separated cells, and the kind of such a table."""
 
 PARQUET: Final = b"PAR1"
 SNIFFED: Final = 1 << 16
@@ -27,14 +27,14 @@ LONGEST_LINE: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What the user gave, before a contract is known.
+    """The user's input before a contract is known.
 
     Args:
-        path: of a file, None where the rows are `values`.
+        path: the path of a file; None if the rows are `values`.
         kind: `.csv`, `.parquet`, `.jsonl` or `.json`; empty for `values`.
-        name: what messages call it.
+        name: the name in messages.
         values: rows from Python: a polars frame, or a list.
-        options: what the user says of a table.
+        options: the user's options for tables.
     """
 
     name: str
@@ -48,23 +48,23 @@ class Given:
 def spooled(
     file: str | None, stdin: BinaryIO, context: Context, options: TableOptions = DEFAULT
 ) -> Iterator[Given | None]:
-    """Find out what a file is; standard input is first written to a file of its own.
+    """Recognise a file. Standard input is first written to a temporary file.
 
     Args:
-        file: a path, of a directory of Parquet files too, a URL, `-`, or None.
-        options: what the user says of a table.
+        file: the path of a file or of a directory of Parquet files, a URL, `-`, or None.
+        options: the user's options for tables.
 
     Raises:
-        UsageError: it is no file, or empty.
+        UsageError: the file does not exist, or it is empty.
     """
     if file is None:
         yield None
         return
     with contextlib.ExitStack() as stack:
         if remote.is_remote(file):
-            from epkit.files import fetching  # late: most files are here
+            from epkit.files import fetching  # late: most files are local
 
-            context.know(url_secrets(file))  # a store's errors quote the URL, signature and all
+            context.know(url_secrets(file))  # a store's error quotes the URL, including its signature
             try:
                 directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
             except OSError as error:
@@ -86,15 +86,15 @@ def spooled(
 
 
 def given_of(path: Path, name: str, stack: contextlib.ExitStack, options: TableOptions = DEFAULT) -> Given:
-    """Tell what a file holds by its name, or else by how it begins.
+    """Recognise the kind of a file by its name, otherwise by its first bytes.
 
-    What is compressed, of another encoding than UTF-8, or has other line ends is written out first.
+    A file that is compressed, not in UTF-8, or has other line ends is first converted into a temporary file.
 
     Args:
-        stack: keeps what was written out as long as it is needed.
+        stack: owns the temporary files.
 
     Raises:
-        UsageError: it is no file, nor a directory of Parquet files, or cannot be unpacked or decoded.
+        UsageError: the path is neither a file nor a directory of Parquet files, or it cannot be unpacked or decoded.
     """
     if path.is_dir():
         parts_of(path)
@@ -127,13 +127,13 @@ def _temporary(stack: contextlib.ExitStack, what: str) -> Any:
 
 
 def is_parquet(path: Path) -> bool:
-    """Tell whether a file is Parquet by how it begins."""
+    """Return whether a file is Parquet, judging by its first bytes."""
     with path.open("rb") as file:
         return file.read(len(PARQUET)) == PARQUET
 
 
 def sniff(path: Path) -> str:
-    """Tell what a file holds by how it begins."""
+    """Return the kind of a file, judging by its first bytes."""
     with path.open("rb") as file:
         head = file.read(SNIFFED)
         if head.startswith(PARQUET):
@@ -143,12 +143,12 @@ def sniff(path: Path) -> str:
             return ".csv"
         if b"\n" not in text:
             text += file.readline(LONGEST_LINE) + file.read(SNIFFED)
-    from epkit.core.shapes.bodies import find_rows  # late: most tables say by their name what they are
+    from epkit.core.shapes.bodies import find_rows  # late: most tables have a name that tells their kind
 
     first, _, rest = text.partition(b"\n")
     with contextlib.suppress(ValueError):
         value = json.loads(first)
-        # A single line may be a whole body or a single row; a body says where its rows are.
+        # A single line may be a whole body or a single row; in a body, rows can be found.
         if rest.strip() or (isinstance(value, dict) and find_rows(value) is None):
             return ".jsonl"
     return ".json"

@@ -1,4 +1,4 @@
-"""Payloads from a table: a fixed number of rows a body, wrapped and checked as in `score` before the run."""
+"""Payloads from a table: a fixed number of rows in each body, wrapped and checked before the run as in `score`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
 
 MOST_BYTES: Final = 512 * 1024 * 1024
-"""All bodies are made before the run begins: none is made while it is timed."""
+"""Most bytes of all bodies. They are made before the run, so that the measured time contains none of this work."""
 
 
 def table_payloads(
@@ -33,16 +33,16 @@ def table_payloads(
     """Make the bodies of a table.
 
     Args:
-        file: ends in `.csv`, `.tsv`, `.tab` or `.parquet`, perhaps with `.gz` behind it.
-        contract: says how rows are wrapped and is what they are checked against; None where there is none.
-        batch_rows: rows of a body, ≥ 1; the last has what is left.
-        target: the path of the target, which tells how rows are wrapped where no contract does.
-        options: what the user says of the table.
+        file: its name ends in `.csv`, `.tsv`, `.tab` or `.parquet`, perhaps followed by `.gz`.
+        contract: defines the wrapping, and is used to check the rows; None if there is no contract.
+        batch_rows: the number of rows in a body, ≥ 1; the last body has the remaining rows.
+        target: the target's path, which decides the wrapping if there is no contract.
+        options: the user's options for the table.
         validate: whether a row that breaks the contract is refused.
-        wrap: how the user wants rows wrapped, None for what else is known.
+        wrap: the user's wrapping; None if it follows from the contract or the path.
 
     Raises:
-        UsageError: the file cannot be read, holds no rows, or too many.
+        UsageError: the file cannot be read, has no rows, or has too many.
         ContractError: a row breaks the contract.
     """
     path = Path(file)

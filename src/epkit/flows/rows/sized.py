@@ -1,4 +1,4 @@
-"""Bodies of several sizes for a sweep of batch sizes: the rows of a table in turn, or rows made from the contract."""
+"""Bodies of several sizes for a sweep of batch sizes: from a table's rows in turn, or from generated rows."""
 
 import contextlib
 import itertools
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
 
 MOST_ROWS: Final = 100_000
-"""Rows that are taken from a table; what comes behind them is not sent."""
+"""Most rows that are read from a table; later rows are not sent."""
 
 MADE_ROWS: Final = 1_000
-"""Rows that are made of a contract; bodies of more have them several times."""
+"""Rows that are generated from a contract; larger bodies repeat them."""
 
 MOST_BODIES: Final = 1_000
-"""Of one size."""
+"""Most bodies of one size."""
 
 
 def sized_payloads(
@@ -42,16 +42,16 @@ def sized_payloads(
     """Make bodies of each size, with exactly that number of rows, before a run begins.
 
     Args:
-        file: with the rows: a table, JSON lines, or a request body; None for rows that are made of the contract.
-        contract: as for `table_payloads`; None where there is none.
-        sizes: rows of a body, ascending.
-        target: the path of the target, which tells how rows are wrapped where no contract does.
-        options: what the user says of a table.
-        validate, wrap: as for `table_payloads`.
-        seed: of rows that are made.
+        file: a table, JSON lines, or a request body with the rows; None for rows that are generated from the contract.
+        contract: as in `table_payloads`; None if there is no contract.
+        sizes: the numbers of rows in a body, ascending.
+        target: the target's path, which decides the wrapping if there is no contract.
+        options: the user's options for the table.
+        validate, wrap: as in `table_payloads`.
+        seed: the seed for generated rows.
 
     Raises:
-        UsageError: there are no rows to be had, or a body cannot hold that number.
+        UsageError: there are no rows, or a body cannot hold that number of rows.
         ContractError: a row breaks the contract.
     """
     with contextlib.ExitStack() as stack:
@@ -89,8 +89,8 @@ def sized_payloads(
 
 
 def _made(contract: "ParsedContract | None", most: int, seed: int) -> Given:
-    """Make rows of a contract: those of its example, then varied ones."""
-    from epkit.core.validate.examples import Sampler  # late: a table needs none
+    """Generate rows from a contract: those of its example, then varied ones."""
+    from epkit.core.validate.examples import Sampler  # late: a table does not need it
 
     if contract is None:
         raise UsageError("--sweep rows=: there is no contract to make rows of: name a file with rows (-p rows.csv)")

@@ -1,6 +1,6 @@
 """The drivers of a job of `epkit score`: this process, or workers that share it, with the same interface.
 
-`JobWorkers` is all that a job knows of workers, and this the only module that imports them.
+A job uses workers only through `JobWorkers`. No other module of a job imports them.
 """
 
 import random
@@ -21,7 +21,7 @@ from epkit.flows.score.words import explainer, note_wait
 
 
 class OwnDriver(BatchDriver):
-    """This process, as what a job is done by."""
+    """Runs a job in this process."""
 
     def __init__(self, ready: ReadyJob, supply: Supply, write: Write, policy: Policy, note: Note) -> None:
         self._engine, self._template = ready.engine, ready.template
@@ -40,21 +40,21 @@ class OwnDriver(BatchDriver):
         )
 
     def renew(self, value: Secret) -> None:
-        """Send another Authorization from now on; from any thread."""
+        """Send another Authorization from now on; may be called from any thread."""
         self._template = self._template.with_authorization(value.reveal())
 
     def run(self, tick: Callable[[], None] | None) -> Signals | None:
-        """Do the job; the signal that ended it early."""
+        """Run the job; return the signal that ended it early."""
         return runner.run(self._engine, self, self._policy.concurrency, tick=tick).stopped_by
 
 
 def make_driver(
     ready: ReadyJob, supply: Supply, write: Write, policy: Policy, workers: JobWorkers | None, note: Note
 ) -> JobDriver:
-    """Choose who does the job.
+    """Choose the driver of a job.
 
     Args:
-        note: prints the waits that the endpoint asks for; workers have one already.
+        note: prints the waits that the endpoint requests; workers have a `note` already.
     """
     if workers is None:
         return OwnDriver(ready, supply, write, policy, note)
@@ -62,14 +62,14 @@ def make_driver(
 
 
 def check_workers(options: ScoreOptions) -> None:
-    """Refuse workers that cannot be had, or would have nothing to do.
+    """Refuse workers that are not available, or that would have nothing to do.
 
     Raises:
         UsageError: the flags are wrong, or the extra `cluster` is missing.
     """
     if options.workers is None and options.cluster is None:
         return
-    from epkit.flows.score.workers import hired  # only for those who ask for some, here and below
+    from epkit.flows.score.workers import hired  # only with --workers or --cluster, here and below
 
     hired.check_workers(options.workers, options.cluster)
     if options.workers is not None and options.workers > options.concurrency:
@@ -80,10 +80,10 @@ def check_workers(options: ScoreOptions) -> None:
 
 
 def hire(options: ScoreOptions, context: Context) -> AbstractContextManager[JobWorkers | None]:
-    """Have workers for the length of a block; None where none are asked for.
+    """Start workers and keep them while the block lasts; None if the options ask for none.
 
     Raises:
-        UsageError: they cannot be had.
+        UsageError: the workers are not available.
     """
     if options.workers is None and options.cluster is None:
         return nullcontext()

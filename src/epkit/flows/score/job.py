@@ -1,4 +1,4 @@
-"""A job that is ready to begin, and the interface of what runs it."""
+"""A job that is ready to start, and the interface of its driver."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ Supply = Callable[[], Chunk | None]
 """Reads the next chunk; None at the end."""
 
 Write = Callable[[Chunk, int], None]
-"""Takes the rows of a chunk from its `written` up to a place."""
+"""Takes the rows of a chunk, from its `written` up to an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyJob:
-    """A job that can begin.
+    """A job that can start.
 
     Args:
-        place: where predictions are in a reply, if that was said.
+        place: where the predictions are in a reply, if the user named the place.
     """
 
     target: Target
@@ -44,30 +44,30 @@ class ReadyJob:
 
 
 class JobDriver(Protocol):
-    """What brings all rows of a job through an endpoint; the attributes are those of `BatchDriver`."""
+    """Sends all rows of a job to an endpoint; the attributes are those of `BatchDriver`."""
 
     service: Histogram
     waits: Waits
 
     @property
     def rows(self) -> int:
-        """Rows that have been handed on."""
+        """Number of rows that have been written."""
 
     @property
     def failed_rows(self) -> int:
-        """Rows that have been given up."""
+        """Number of rows that have been given up."""
 
     @property
     def requests(self) -> int:
-        """Requests that are over."""
+        """Number of requests that have ended."""
 
     @property
     def retries(self) -> int:
-        """Those of them that went again."""
+        """Number of these requests that were repeated."""
 
     @property
     def in_flight(self) -> int:
-        """Requests that are under way."""
+        """Number of requests in flight."""
 
     @property
     def hopeless(self) -> Outcome | str | None:
@@ -75,36 +75,36 @@ class JobDriver(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """Whether every row has been settled."""
+        """Whether every row is settled."""
 
     def run(self, tick: Callable[[], None] | None) -> Signals | None:
-        """Do the job.
+        """Run the job.
 
         Args:
-            tick: called some five times a second.
+            tick: called about five times a second.
 
         Returns:
             The signal that ended it early.
 
         Raises:
-            EpkitError: it cannot be begun, or its output not be written.
+            EpkitError: the job cannot start, or its output cannot be written.
         """
 
     def renew(self, value: Secret) -> None:
-        """Send another Authorization from now on; from any thread."""
+        """Send another Authorization from now on; may be called from any thread."""
 
     def finish(self) -> None:
-        """Hand on what is settled."""
+        """Write the settled rows."""
 
 
 class JobWorkers(Protocol):
-    """Workers that share a job: all that a job knows of them, with the driver that they make."""
+    """Workers that share a job. A job uses workers only through this protocol and their driver."""
 
     def check_reach(self, destination: Destination) -> None:
-        """Refuse a destination that they cannot reach.
+        """Refuse a destination that the workers cannot reach.
 
         Raises:
-            UsageError: it is such a one.
+            UsageError: they cannot reach it.
         """
 
     def driver(self, ready: ReadyJob, supply: Supply, write: Write, policy: Policy) -> JobDriver:

@@ -18,17 +18,17 @@ MOST_CONCURRENCY: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreOptions:
-    """What `epkit score` was asked for; see its help for each.
+    """The options of `epkit score`; the help of the command explains each.
 
     Args:
         file: a path, `-`, or None for the contract's example.
-        table: what the user says of a table.
+        table: the user's options for tables.
         given: rows from Python, instead of a file.
-        out: a path, None for a stream.
-        timeout_s: one request's; None for the target's own.
-        rate: most requests a second, None for no limit.
+        out: a path; None for a stream.
+        timeout_s: the timeout of one request; None means the target's own.
+        rate: most requests per second; None means no limit.
         params: sent with the rows.
-        workers: how many processes of this machine share the job.
+        workers: the number of processes of this machine that share the job.
         cluster: a Dask scheduler whose workers share it.
     """
 
@@ -57,12 +57,12 @@ class ScoreOptions:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What is sent with the rows, including the method."""
+        """The parameters that are sent with the rows, including the method."""
         return {**self.params, **({"method": self.method} if self.method is not None else {})}
 
 
 def check(options: ScoreOptions) -> None:
-    """Refuse what cannot be done, before anything is read."""
+    """Refuse options that cannot be combined, before anything is read."""
     for flag, value, least, most in (
         ("-c", options.concurrency, 1, MOST_CONCURRENCY),
         ("--batch-rows", options.batch_rows, 1, 10**7),
@@ -83,7 +83,7 @@ def check(options: ScoreOptions) -> None:
 def exit_code(result: ScoreResult) -> int:
     """Return the exit code of a job: 130 or 143 interrupted, 4 the endpoint ended it or rows failed, else 0.
 
-    A job that was complete before ends as it did then: what is resumed includes the outcome.
+    A job that was complete before has its former exit code, because the journal includes the outcome.
     """
     if result.stopped_by is not None:
         return 128 + int(result.stopped_by)

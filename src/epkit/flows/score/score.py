@@ -57,13 +57,13 @@ def score(
     """Run a job.
 
     Args:
-        writer: takes the rows, where there is no `options.out`.
+        writer: takes the rows if there is no `options.out`.
         kept: failed rows are added to it.
         progress: called about five times a second with the progress.
-        policy: overrides the options, to wait for other times.
+        policy: overrides the options; tests shorten the waits with it.
 
     Raises:
-        UsageError: options, files.
+        UsageError: the options or the files cannot be used.
         ContractError: a row breaks the contract; nothing was sent.
         EndpointError: the target cannot be reached at all.
     """
@@ -104,7 +104,7 @@ def score(
 
 
 def dry_run(options: ScoreOptions, context: Context, stdin: BinaryIO) -> tuple[str, str]:
-    """Say what would be sent first, credentials masked, and to where; send no row.
+    """Return the first request, credentials masked, and its target; send no row.
 
     Raises:
         UsageError, ContractError, EndpointError: as `score`.
@@ -191,7 +191,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
         engine = make_engine(destination, timeout_ns=timeout_ns)
         find = contract_finder(request, target, destination, make_engine)
         known = KnownContract(request.schema, context.note, find)
-        # Without a verdict the contract still says how rows are written.
+        # Without validation, the contract still defines how rows are encoded.
         contract = known.contract("the rows are not checked", quiet=not request.validate)
         prepared = prepare(
             given,
@@ -239,7 +239,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
 
 @contextmanager
 def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iterator[Job]:
-    """Take the output for this job; what the job is shows without asking the endpoint."""
+    """Lock the output for this job. The identity of a job is known without a request to the endpoint."""
     assert options.out is not None
     check_format(options.out)
     if (
@@ -256,7 +256,7 @@ def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iter
                 "target": spec.shown,
                 "wrapping": json.dumps(_wrapping(options, spec), sort_keys=True),
                 "deployment": options.request.deployment or spec.deployment or "",
-                # A journal of a job without such options does not speak of them.
+                # The journal of a job without such options does not mention them.
                 **({"reading of the table": options.table.identity} if options.table.identity else {}),
             }
         )
@@ -264,10 +264,10 @@ def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iter
 
 
 def _check_complete(job: Job, given: Given | None) -> None:
-    """Refuse a journal that calls a job complete whose output has not the rows of the input.
+    """Refuse a complete job if its output does not have the rows of the input.
 
     Raises:
-        UsageError: it is such a one, or the input cannot be read.
+        UsageError: the numbers of rows differ, or the input cannot be read.
     """
     if given is not None and given.path is not None:
         rows = rows_of(given.path, given.kind, given.name, given.options)
@@ -275,16 +275,16 @@ def _check_complete(job: Job, given: Given | None) -> None:
 
 
 def _wrapping(options: ScoreOptions, spec: TargetSpec) -> list[Any]:
-    """Return what makes a job another one: how rows are wrapped, and where their predictions are."""
+    """Return the part of a job's identity that concerns its rows: their wrapping, and the place of predictions."""
     named = [options.wrap, options.parameters, *_named(options.request)]
     place = options.request.predictions_at
     place = spec.predictions_at if place is None else place
-    # As in journals of before there were places.
+    # Journals of versions without places have no such entry.
     return named if place is None else [*named, {"predictions at": place}]
 
 
 def _named(request: RequestOptions) -> list[str | None]:
-    """Say which contract was named, and which operation of it; the journal holds no signature of a URL."""
+    """Return the contract and the operation that the user named; the journal must not contain a URL's signature."""
     schema = request.schema
     shown = mask_url(schema) if schema is not None and is_url(schema) else schema
     return [shown] if request.operation is None else [shown, request.operation]

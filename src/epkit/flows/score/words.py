@@ -15,17 +15,17 @@ from epkit.flows.context import Note
 from epkit.flows.target.target import Target
 
 MOST_SHOWN: Final = 500
-"""The most characters of a reply in a message."""
+"""Most characters of a reply in a message."""
 
 NOTED_NS: Final = 10_000_000_000
-"""A shorter wait is not worth a line."""
+"""Shorter waits are not reported."""
 
 
 def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
-    """Make what words a failed request: the server's own words, else the engine's, credentials masked.
+    """Make a function that describes a failed request in the server's or the engine's words, credentials masked.
 
     Args:
-        secrets: looked at each time, for there may be new ones.
+        secrets: read at each call, because there may be new ones.
     """
 
     def explain(outcome: Outcome) -> str:
@@ -38,7 +38,7 @@ def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
 
 
 def note_wait(wait: RetryWait, note: Note) -> None:
-    """Say that the endpoint asks to wait, where a user would begin to wonder."""
+    """Report that the endpoint requests a wait, if the user would notice it."""
     asked, granted = f"{wait.asked_ns / 1e9:,.0f} s", f"{wait.ns / 1e9:,.0f} s"
     if wait.asked_ns > wait.ns:
         note(
@@ -49,10 +49,10 @@ def note_wait(wait: RetryWait, note: Note) -> None:
 
 
 def advise(hopeless: Outcome | str, target: Target) -> str:
-    """Say why a job ended early, and what to do.
+    """Describe why a job ended early, and what to do.
 
     Args:
-        hopeless: what the request got that ended it, or in words what did.
+        hopeless: the outcome of the request that ended the job, or the reason in words.
     """
     if isinstance(hopeless, str):
         return hopeless

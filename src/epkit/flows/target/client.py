@@ -1,7 +1,7 @@
-"""The one client for requests to a target: every request uses the same engine, trust, proxy, key, headers and limits.
+"""The client for single requests to a target: they all use the same engine, trust, proxy, key, headers and limits.
 
-Loads take their destination and their engine from here too; only their driver is another. What is asked goes on a
-connection of its own. A key goes to the target's own origin: a contract that lies elsewhere is asked for without it.
+A load uses the same destination and engine with another driver. Each single request has a connection of its own. A key
+goes to the target's own origin only: a contract at another origin is requested without the key.
 """
 
 import asyncio
@@ -37,24 +37,25 @@ from epkit.process import outside_loop
 T = TypeVar("T")
 
 PATIENCE_S: Final = 10.0
-"""For a contract, redirects and all, where no other time is asked for."""
+"""Time for a contract, including redirects, in seconds, if no other time is set."""
 
 MOST_REDIRECTS: Final = 5
-"""Of a contract, inside its origin; nothing else is redirected."""
+"""Redirects of a contract within its origin; other requests are never redirected."""
 
 GRACE_S: Final = 0.5
-"""An engine ends a request itself, in its own words; what holds it up before (a name server) is ended so much later."""
+"""An engine ends a request itself, with its own message. Steps before that, such as a slow name server, are ended
+after this additional time."""
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
 
 @dataclass(slots=True)
 class SingleRequest:
-    """A driver that sends one request and keeps what came of it.
+    """A driver that sends one request and keeps its outcome.
 
     Args:
-        took_ns: from the connect to the last byte.
-        sent: False where it is certain that not a byte of the request was written.
+        took_ns: the time from the connect to the last byte.
+        sent: False if it is certain that no byte of the request was written.
     """
 
     request: Request | None
@@ -67,10 +68,10 @@ class SingleRequest:
     sent: bool = True
 
     def begin(self) -> None:
-        """Nothing has to be started."""
+        """Do nothing: there is nothing to start."""
 
     def next(self, now: int) -> Arrival | None:
-        """Give out the request."""
+        """Return the request, once."""
         request, self.request = self.request, None
         return None if request is None else (now, 0, request)
 
@@ -79,16 +80,16 @@ class SingleRequest:
         self.failure, self.detail = exchange.failure, exchange.detail
         self.status, self.head, self.body = exchange.status, exchange.head, exchange.body
         self.took_ns = exchange.end - exchange.start
-        self.sent = exchange.sent > exchange.connected  # equal where there was no connection to write to
+        self.sent = exchange.sent > exchange.connected  # equal if there was no connection to write to
 
     @property
     def headers(self) -> dict[str, str]:
-        """The reply's fields, names in lower case."""
+        """The fields of the reply, names in lower case."""
         return fields(self.head)
 
     @property
     def content(self) -> bytes:
-        """The reply's body, unpacked; nothing where it cannot be."""
+        """The reply's body, decompressed; empty if that is not possible."""
         try:
             return judging.unpack(self.headers.get("content-encoding", ""), self.body)
         except ValueError:
@@ -96,22 +97,22 @@ class SingleRequest:
 
     @property
     def text(self) -> str:
-        """The reply's body, unpacked, as text."""
+        """The reply's body, decompressed, as text."""
         return self.content.decode("utf-8", "replace")
 
     def advice(self, target: Target) -> str:
-        """Say what a request that got no reply met, and what to do."""
+        """Describe why a request got no reply, and what to do."""
         return advise_failure(self.failure, self.detail, target.secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """How a target is asked, one connection a request.
+    """Sends single requests to a target, each over a connection of its own.
 
     Args:
-        make_engine: makes what sends, of a destination.
+        make_engine: makes the engine for a destination.
         options: the user's own headers, and the deployment.
-        timeout_s: of one request; None for the target's own, and `PATIENCE_S` for a contract.
+        timeout_s: the timeout of one request; None means the target's own, and `PATIENCE_S` for a contract.
     """
 
     target: Target
@@ -128,7 +129,7 @@ class Client:
     def request(
         self, method: str, path: str, body: bytes = b"", *, content_type: str | None = None, accept: str = "*/*"
     ) -> Request:
-        """Build a request with the key in it.
+        """Build a request that contains the key.
 
         Args:
             path: path and query.
@@ -138,24 +139,24 @@ class Client:
         """
         headers = compose_headers(replace(self.options, keepalive=False), self.target, content_type)
         headers = [(name, accept if name == "Accept" else value) for name, value in headers]
-        if not body and content_type is None:  # a header that announces one would have the server wait for it
+        if not body and content_type is None:  # with such a header, the server would wait for a body
             headers = [(name, value) for name, value in headers if name.lower() not in _OF_A_BODY]
         return _built(self.destination, method, path, headers, body)
 
     async def send(self, request: Request) -> SingleRequest:
-        """Send a request to the target; what fails is in the outcome."""
+        """Send a request to the target; a failure is part of the outcome."""
         return await self._exchange(request, self.destination, self.limit_s)
 
     async def fetch(self, source: Url) -> SingleRequest:
-        """Get a contract: from the target's own origin as all else is sent, from another without key and headers.
+        """Fetch a contract: from the target's own origin like any request, from another origin without key and headers.
 
-        A redirect is followed inside the origin. The time limit is that of all together.
+        Redirects within the origin are followed. The time limit applies to all of them together.
 
         Returns:
-            The last reply, whatever its status; what fails is in the outcome.
+            The last reply, whatever its status; a failure is part of the outcome.
 
         Raises:
-            EndpointError: it redirects to another origin, or in a circle.
+            EndpointError: a redirect leads to another origin, or there are too many.
         """
         limit_s = min(PATIENCE_S, self.limit_s) if self.timeout_s is None else self.timeout_s
         ends = time.monotonic() + limit_s
@@ -180,7 +181,7 @@ class Client:
         return to_destination(source, tls=tls, bind=own.bind, proxy=own.proxy, http2=own.http2)
 
     def _get(self, url: Url, source: Url) -> Request:
-        """Ask for *url*, which *source* led to."""
+        """Build the request for *url*, to which *source* has led."""
         if urls.same_origin(source, self.target.uri):
             return self.request("GET", url.request_path)
         headers = [("User-Agent", AGENT), ("Accept", "*/*"), ("Connection", "close")]
@@ -207,14 +208,14 @@ _OF_A_BODY: Final = ("content-type", "content-encoding")
 
 @contextmanager
 def open_client(options: TargetOptions, context: Context, what: str) -> Iterator[Client]:
-    """Find a target and say how it is reached.
+    """Open the client of a target.
 
     Args:
-        what: does not go through the environment's proxies, in a note.
+        what: the things that do not use the environment's proxies, for a note.
 
     Raises:
-        UsageError: no such target, no such key, no timeout, no proxy; a certificate file is missing or unusable.
-        EndpointError: the embedded endpoint does not come up.
+        UsageError: the target, the key, the timeout or the proxy is invalid; a certificate file is missing or unusable.
+        EndpointError: the embedded endpoint does not start.
     """
     check_options(options)
     proxy = proxy_of(options.request, context, what)
@@ -223,10 +224,10 @@ def open_client(options: TargetOptions, context: Context, what: str) -> Iterator
 
 
 def check_options(options: TargetOptions) -> None:
-    """Refuse what makes no sense, before anything is started.
+    """Refuse options that make no sense, before anything is started.
 
     Raises:
-        UsageError: a password for no proxy, no timeout.
+        UsageError: there is a password for a proxy but no proxy, or the timeout is out of range.
     """
     check_proxy(options.request)
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
@@ -234,18 +235,18 @@ def check_options(options: TargetOptions) -> None:
 
 
 def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = None) -> Client:
-    """Say how a target is reached.
+    """Make the client of a target.
 
     Args:
-        options: for trust, headers and time; the target itself is found already.
-        proxy: that all goes through.
+        options: trust, headers and timeout; the target itself is already known.
+        proxy: the proxy for all requests.
 
     Raises:
         UsageError: a certificate file is missing or unusable.
     """
     make_engine = engine_class("wire")
     destination = to_destination(target.uri, tls=options.tls, proxy=proxy)
-    # An engine refuses certificates that it cannot use: better now than at the first request.
+    # An engine refuses certificates that it cannot use: better here than at the first request.
     make_engine(destination, timeout_ns=1, keepalive=False)
     return Client(
         target=target,
@@ -257,7 +258,7 @@ def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = 
 
 
 def wait_for(question: Coroutine[Any, Any, T]) -> T:
-    """Wait for an answer, in a thread of its own where this one's event loop runs already (a notebook's)."""
+    """Run a coroutine to its end; in a separate thread if this thread has a running event loop, as in a notebook."""
     return outside_loop(partial(_answered, question))
 
 
@@ -266,7 +267,7 @@ def _answered(question: Coroutine[Any, Any, T]) -> T:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(question)
     finally:
-        question.close()  # it has not begun where no loop can be made, for want of descriptors
+        question.close()  # it has not started if no loop could be created for lack of descriptors
 
 
 def _built(destination: Destination, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Request:
@@ -277,10 +278,10 @@ def _built(destination: Destination, method: str, path: str, headers: list[tuple
 
 
 def _redirected(url: Url, location: str, name: str) -> Url:
-    """Return where a redirect leads to.
+    """Return the URL that a redirect leads to.
 
     Raises:
-        EndpointError: to another origin, or nowhere.
+        EndpointError: the URL has another origin, or it is not a URL.
     """
     base = replace(url, unix=None)
     try:

@@ -16,10 +16,10 @@ from epkit.flows.target.request_options import TargetOptions
 
 
 def find(schema: str | None, client: Client, *, path: str | None = None) -> ParsedContract:
-    """Load the contract that the user named, or the target's own, as `read` does.
+    """Load the contract that the user named, otherwise the target's own; see `read`.
 
     Args:
-        path: of the scoring operation, where the contract alone does not tell.
+        path: the path of the scoring operation, if the contract leaves it open.
 
     Raises:
         UnreachableError, EndpointError, UsageError: as `read`.
@@ -29,9 +29,9 @@ def find(schema: str | None, client: Client, *, path: str | None = None) -> Pars
 
 
 def find_at(url: str, options: TargetOptions, context: Context, *, path: str | None = None) -> ParsedContract:
-    """Load the contract at a URL where there is no target: key file, headers and certificates are for that origin.
+    """Load the contract at a URL without a target: key file, headers and certificates apply to the URL's origin.
 
-    EPKIT_KEY is not, which is the key of a target.
+    EPKIT_KEY does not, because it is the key of a target.
 
     Raises:
         UnreachableError, EndpointError, UsageError: as `read`.
@@ -45,14 +45,14 @@ def read(schema: str | None, client: Client, *, path: str | None = None) -> tupl
     """Read the document of a contract: the one that the user named, or the target's own.
 
     Args:
-        path: of the scoring operation, where the user names it.
+        path: the path of the scoring operation, if the user named it.
 
     Returns:
-        What it decodes to, and the name of its source.
+        The decoded document, and the name of its source.
 
     Raises:
-        UnreachableError: there is no connection to where it lies.
-        EndpointError: it answers, but not with a document.
+        UnreachableError: there is no connection to the source.
+        EndpointError: the source replies, but not with a document.
         UsageError: a file cannot be read, or is neither JSON nor YAML.
     """
     source: str | Path | Url | None = client.target.contract if schema is None else schema

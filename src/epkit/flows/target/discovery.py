@@ -1,8 +1,8 @@
 """Finds the contract of a target if the user does not name it: tries the paths where servers publish theirs.
 
-The genuine server has it next to its path, though not in every version, FastAPI and LitServe at `/openapi.json`,
-BentoML at `/docs.json`; a server of the Open Inference Protocol describes its model. What is found elsewhere than
-next to the target has to have the operation that the target is: at one origin there may be many programs.
+The genuine server publishes it next to the scoring path (though not in every version), FastAPI and LitServe at
+`/openapi.json`, and BentoML at `/docs.json`; a server of the Open Inference Protocol describes its model. A contract
+from another place must contain the operation of the target, because one origin may host many programs.
 """
 
 import re
@@ -26,28 +26,28 @@ PUBLISHED: Final = ("openapi.json", "docs.json")
 """Names under which servers other than the genuine one publish their contracts."""
 
 _AT_ONCE: Final = (401, 407, 408, 429, 502, 503, 504)
-"""Statuses after which other places tell nothing more: the key is wrong, or the server does not answer now."""
+"""Statuses after which other places are not tried: the key is wrong, or the server does not reply now."""
 
 _VERSIONS: Final = re.compile(r"Supported swagger versions: \[([0-9., ]{1,40})\]")
-"""How the genuine server says that a script's sample has no contract in the version that it gives by default."""
+"""Message of the genuine server, if a script's sample has no contract in the default version."""
 
 Fetch = Callable[[Url], Awaitable[SingleRequest]]
 
 
 async def discover(target: Target, fetch: Fetch, *, named: str | None = None) -> tuple[Any, str]:
-    """Look for the contract of a target.
+    """Find the contract of a target.
 
     Args:
-        fetch: gets what a URL has.
-        named: the path of the scoring operation, where the user names it: then any document will do.
+        fetch: fetches a URL.
+        named: the path of the scoring operation, if the user named it: then every document is accepted.
 
     Returns:
         The decoded document, and its name.
 
     Raises:
         UnreachableError: there is no connection to the target.
-        NoContractError: it has no contract at any of the places; each is named with what it answered.
-        EndpointError: it answers that it gives none now, or not to this key.
+        NoContractError: no place has a contract; the message lists the places and their replies.
+        EndpointError: the target does not give its contract now, or not for this key.
     """
     tried: list[str] = []
     pending = list(_places(target.uri))
@@ -72,7 +72,7 @@ async def discover(target: Target, fetch: Fetch, *, named: str | None = None) ->
             document = documents.decode(body, name=place.shown)
         except UsageError:
             if place is first and body.lstrip()[:1] == b"{":
-                raise  # the target's own contract, which is broken
+                raise  # the target's own contract is broken
             tried.append(f"{place.shown}: status 200, but no contract")
             continue
         own = contract_url(target.uri).path == place.path
@@ -84,15 +84,15 @@ async def discover(target: Target, fetch: Fetch, *, named: str | None = None) ->
 
 
 def body_of(reply: SingleRequest, name: str, secrets: Iterable[Secret]) -> bytes:
-    """Take the text of a contract out of a reply.
+    """Return the text of a contract from a reply.
 
     Args:
-        name: of its source.
-        secrets: not shown, whatever the reply says.
+        name: the name of the source.
+        secrets: masked in messages.
 
     Raises:
-        UnreachableError: there is no connection to where it is.
-        EndpointError: it is answered otherwise.
+        UnreachableError: there is no connection to the source.
+        EndpointError: the reply is not a contract.
     """
     if reply.failure:
         kind = UnreachableError if reply.failure in (Failure.CONNECT, Failure.TLS) else EndpointError
@@ -110,7 +110,7 @@ def body_of(reply: SingleRequest, name: str, secrets: Iterable[Secret]) -> bytes
 
 
 def _places(uri: Url) -> Iterator[Url]:
-    """Give the URLs to ask, the likeliest first: next to the target's path, then at the origin's root."""
+    """Yield the URLs to try, the most likely first: next to the target's path, then at the origin's root."""
     if (model := model_path(uri.path)) is not None:
         yield replace(uri, path=model, query=None)
     own = contract_url(uri)
@@ -120,7 +120,7 @@ def _places(uri: Url) -> Iterator[Url]:
 
 
 def _other_version(place: Url, reply: SingleRequest) -> Iterator[Url]:
-    """Give the URL of a contract in a version that the genuine server has, where it says so."""
+    """Yield the URL of a contract in a version that the genuine server supports, if its reply lists versions."""
     found = _VERSIONS.search(reply.text) if reply.status == 404 and place.query is None else None
     if found is not None:
         versions = found[1].replace(" ", "").split(",")
@@ -128,11 +128,11 @@ def _other_version(place: Url, reply: SingleRequest) -> Iterator[Url]:
 
 
 def _unfit(document: object, path: str, *, own: bool) -> str | None:
-    """Say why a document is not the contract of a target; None where it is.
+    """Return why a document is not the contract of a target; None if it is.
 
     Args:
-        path: of the target.
-        own: the document is the target's, whatever it says of paths.
+        path: the target's path.
+        own: whether the document is certainly the target's; then its paths do not matter.
     """
     if not isinstance(document, Mapping) or not {"swagger", "openapi"} & document.keys():
         return "status 200, but no contract"

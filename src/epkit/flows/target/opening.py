@@ -23,15 +23,16 @@ from epkit.flows.target.target import Target
 def open_target(
     argument: str | None, request: RequestOptions, context: Context, *, key_file: str | None
 ) -> Iterator[Target]:
-    """Find the target and its key; start the embedded endpoint where nothing is named.
+    """Find the target and its key; start the embedded endpoint if no target is named.
 
     Args:
-        argument: URL or name, or None.
+        argument: a URL, a name, or None.
         request: the headers and the credentials that the user gave.
 
     Raises:
-        UsageError: no such target, no such key, the extra `local` is missing; a token, and no login or no SDK for it.
-        EndpointError: the embedded endpoint does not come up.
+        UsageError: the target or the key does not exist, the extra `local` is not installed, or a token is needed and
+            its SDK or the login is missing.
+        EndpointError: the embedded endpoint does not start.
     """
     spec = resolve(argument, environ=context.environ, cwd=context.cwd)
     with open_spec(spec, request, context, key_file=key_file) as target:
@@ -40,7 +41,7 @@ def open_target(
 
 @contextlib.contextmanager
 def open_spec(spec: TargetSpec, request: RequestOptions, context: Context, *, key_file: str | None) -> Iterator[Target]:
-    """Find the key of a target that is found already; everything else is as in `open_target`."""
+    """Find the key of a known target; everything else is as in `open_target`."""
     if (note := found_note(spec)) is not None:
         (context.warn or context.note)(note)
     key = find_key(spec, key_file=key_file, headers=request.headers, environ=context.environ)
@@ -61,7 +62,7 @@ def open_spec(spec: TargetSpec, request: RequestOptions, context: Context, *, ke
             )
         renewal = None
         if key.authorization is None and key.source in TOKENS:
-            from epkit.flows.target.tokens import begin  # late: it may need an SDK
+            from epkit.flows.target.tokens import begin  # late: it may import an SDK
 
             renewal, key = begin(spec, key, context)
         found = [*_secrets(spec, uri, contract, key), *request.secrets()]

@@ -16,31 +16,31 @@ from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.flows.target.target import Target
 
 AGENT: Final = f"epkit/{__version__}"
-"""What every request calls its sender."""
+"""The User-Agent of every request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestOptions:
-    """What is sent.
+    """The options for the content of requests.
 
     Args:
         payloads: files for a POST; `put` is a file for a PUT.
-        method: overrides what the payload implies; `head` is HEAD.
-        content_type: of the body; None for JSON.
-        headers: the user's own, in order; they replace those that epkit would write.
+        method: overrides the method that follows from the payload; `head` means HEAD.
+        content_type: the type of the body; None means JSON.
+        headers: the user's own headers, in order; they replace epkit's headers of the same name.
         cookies: `name=value`.
         basic: `user:password` for Basic authorization.
-        proxy: where the requests go through, if not directly; may hold `user:password@`.
-        proxy_basic: `user:password` for the proxy; as in ab it goes to the server where there is none.
+        proxy: the proxy for the requests, if any; may contain `user:password@`.
+        proxy_basic: `user:password` for the proxy; without a proxy it goes to the server, as in ab.
         schema: a contract to use instead of the target's own.
-        operation: the path of the contract's scoring operation, where the target's does not tell.
-        validate: whether what breaks the contract is refused.
-        shuffle: whether payloads are sent in an order of the seed's, not in theirs.
-        batch_rows: rows of a body that is made of a table.
-        sizes: of a sweep of batch sizes, the rows of its bodies, ascending; empty for any other load.
-        wrap: how rows of a table, or made ones, are wrapped; None for what the contract or the target's path says.
-        table: what the user says of such a table.
-        predictions_at: a JSON pointer to the predictions in a reply; None where they are looked for.
+        operation: the path of the contract's scoring operation, if it does not follow from the target's path.
+        validate: whether payloads that break the contract are refused.
+        shuffle: whether payloads are sent in a random order, which depends on the seed.
+        batch_rows: the number of rows in each body that is made from a table.
+        sizes: for a sweep of batch sizes, the numbers of rows in its bodies, ascending; empty for any other load.
+        wrap: how rows of a table, or generated rows, are wrapped; None means as the contract or the target's path says.
+        table: the user's options for such a table.
+        predictions_at: a JSON pointer to the predictions in a reply; None means that epkit finds them.
     """
 
     payloads: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class RequestOptions:
     predictions_at: str | None = None
 
     def secrets(self) -> Iterator[Secret]:
-        """Give everything in here that must not be shown."""
+        """Yield all values of these options that must be masked."""
         yield from (Secret(value) for name, value in self.headers if is_sensitive(name))
         cookies = [*self.cookies, *(value for name, value in self.headers if name.lower() == "cookie")]
         yield from (Secret(pair.partition("=")[2]) for cookie in cookies for pair in cookie.split(";"))
@@ -77,11 +77,12 @@ class RequestOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetOptions:
-    """What every command is asked that has a target.
+    """The options of every command that has a target.
 
     Args:
         target: a URL or a name; None for the default.
-        timeout_s: of one request, a contract's too; None for the target's own, and 10 for a contract.
+        timeout_s: the timeout of one request, including that of a contract; None means the target's own, and 10 for a
+            contract.
         request: headers, deployment, proxy and contract.
     """
 
@@ -93,16 +94,16 @@ class TargetOptions:
 
 
 def check_proxy(options: RequestOptions) -> None:
-    """Refuse a password for a proxy where there is none: only `bench` sends it to the server, as ab does."""
+    """Refuse a password for a proxy without a proxy: only `bench` sends it to the server, as ab does."""
     if options.proxy_basic is not None and options.proxy is None:
         raise UsageError("-P: needs a proxy, which -X names")
 
 
 def compose_headers(options: RequestOptions, target: Target, content_type: str | None) -> list[tuple[str, str]]:
-    """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins.
+    """Combine the headers: epkit's own, then the endpoint's, then the user's; the last one of a name is used.
 
     Raises:
-        UsageError: one of the user's cannot be sent, or frames the message.
+        UsageError: a header of the user cannot be sent, or it is a header that frames the message.
     """
     for name, value in options.headers:
         if problem := header_problem(name, value):

@@ -35,19 +35,19 @@ JSON: Final = "application/json"
 TABLES: Final = (".csv", ".tsv", ".tab", ".parquet")
 
 BODILESS: Final = ("GET", "HEAD", "OPTIONS", "DELETE", "TRACE")
-"""Methods that are not given the contract's example to send."""
+"""Methods for which the contract's example is not sent."""
 
 _METHOD: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """The requests of a run, one a payload.
+    """The requests of a run, one for each payload.
 
     Args:
-        rows: how many rows each holds, None where that is not known.
-        place: where predictions are in a reply, if that was said.
-        strict: whether a contract says what a row is.
+        rows: the number of rows in each request; None if it is not known.
+        place: where the predictions are in a reply, if the user named the place.
+        strict: whether a contract defines what a row is.
     """
 
     payloads: tuple[Payload, ...]
@@ -61,7 +61,7 @@ class Requests:
         return tuple(index for index, held in enumerate(self.rows) if held == rows)
 
     def of_part(self, part: Sequence[int]) -> "Requests":
-        """Return the requests that are named by their index, as a load of its own."""
+        """Return the requests with these indices as a load of its own."""
         return replace(
             self,
             payloads=tuple(self.payloads[index] for index in part),
@@ -81,13 +81,13 @@ def make_load(
     seed: int = 0,
     id_header: str | None = None,
 ) -> Requests:
-    """Read the payloads, or take the contract's example, and build the requests.
+    """Read the payloads, or use the contract's example, and build the requests.
 
     Args:
-        destination: where they go.
-        find_contract: called at most once, and only where the contract is needed.
-        seed: of rows that are made.
-        id_header: the header that an id goes into; the requests have none yet (`epkit.core.http.request_ids`).
+        destination: the destination of the requests.
+        find_contract: called at most once, and only if the contract is needed.
+        seed: the seed for generated rows.
+        id_header: the header for an id; the requests have no ids yet (`epkit.core.http.request_ids`).
 
     Raises:
         UsageError: a payload cannot be read or is not JSON, a header cannot be sent.
@@ -107,7 +107,7 @@ def make_load(
     tables = wrapping is not None or "json" in content_type.lower()
     payloads = _payloads(options, target, stdin, seed, known, tables=tables)
     if named is None and options.validate and not all(map(_may_be_json, payloads)):
-        # Bytes are no broken JSON where the contract asks for bytes.
+        # Bytes that are not JSON are correct if the contract requires bytes.
         of = known.contract("the payload is not checked")
         content_type = JSON if of is None or of.media is None else of.media
     if options.shuffle:
@@ -143,10 +143,10 @@ def make_load(
 
 
 def _with_id(name: str, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Add the header that ids go into.
+    """Add the header for ids.
 
     Raises:
-        UsageError: it is sent already.
+        UsageError: the requests have this header already.
     """
     if _given(headers, name.lower()) is not None:
         raise UsageError(f"--request-ids={name}: this header is sent already, and an id would be a second value of it")
@@ -154,10 +154,10 @@ def _with_id(name: str, headers: Sequence[tuple[str, str]]) -> list[tuple[str, s
 
 
 def reply_place(options: RequestOptions, target: Target, contract: "ParsedContract | None") -> ReplyPlace | None:
-    """Say where predictions are in a reply: where the user says, else where the contract has them, if it does.
+    """Return where the predictions are in a reply: the user's place, otherwise the contract's, if it names one.
 
     Raises:
-        UsageError: what the user says is no JSON pointer.
+        UsageError: the user's place is not a JSON pointer.
     """
     if options.predictions_at is not None:
         return place_of(options.predictions_at)
@@ -172,7 +172,7 @@ def _payloads(
     """Read or make the bodies.
 
     Args:
-        tables: whether the rows of a table are wrapped; else its bytes are the body, as those of any file are.
+        tables: whether the rows of a table are wrapped; otherwise its bytes are the body, as with any other file.
     """
     if options.sizes:
         return _sized(options, target, seed, known)
@@ -221,10 +221,10 @@ def _sized(options: RequestOptions, target: Target, seed: int, known: "KnownCont
 def _read(
     file: str, options: RequestOptions, stdin: BinaryIO, seed: int, known: "KnownContract", *, target: str | None
 ) -> tuple[Payload, ...]:
-    """Read the bodies of a file, or make them: of a table's rows, or `gen:rows=K`.
+    """Read the bodies from a file, or make them from a table's rows or from `gen:rows=K`.
 
     Args:
-        target: the target's path, for the rows of a table; None where a table's bytes are the body.
+        target: the target's path, for the rows of a table; None if a table's bytes are the body.
     """
     if target is not None and _is_table(file, options):
         from epkit.flows.rows.payloads import table_payloads
@@ -252,14 +252,14 @@ def _read(
     from epkit.core.validate.examples import sample_body
 
     contract = known.contract(None)
-    assert contract is not None  # without one there is an error
+    assert contract is not None  # a missing contract raises an error
     rows = int(count[1])
     body = sample_body(contract, rows=rows, seed=seed, wrap=options.wrap)
     return (Payload.of(file, body, checked=options.wrap is not None, rows=rows),)
 
 
 def _is_table(file: str, options: RequestOptions) -> bool:
-    """Tell whether a file is a table by its name, a `.txt` by its first rows: of most the bytes are the body."""
+    """Return whether the rows of a file are sent: its name is that of a table, or it is a `.txt` with rows."""
     name = file.lower().removesuffix(".gz")
     if not name.endswith(".txt"):
         return name.endswith(TABLES)
@@ -272,11 +272,11 @@ def _is_table(file: str, options: RequestOptions) -> bool:
 def contract_finder(
     options: RequestOptions, target: Target, destination: Destination, make_engine: Callable[..., Engine]
 ) -> "Callable[[], ParsedContract]":
-    """Make what finds the contract, asked for the way the load itself will go; what it found it keeps."""
+    """Make a function that finds the contract over the same route as the load. It keeps the result."""
 
     @cache
     def find() -> "ParsedContract":
-        from epkit.flows.target import contract  # late: not every run needs one
+        from epkit.flows.target import contract  # late: not every run needs a contract
         from epkit.flows.target.client import Client
 
         client = Client(target=target, destination=destination, make_engine=make_engine, options=options)
@@ -286,7 +286,7 @@ def contract_finder(
 
 
 class KnownContract:
-    """The contract of a run, looked for at most once, and only when it is needed."""
+    """The contract of a run. It is fetched at most once, and only when it is needed."""
 
     def __init__(self, schema: str | None, note: Note, find: "Callable[[], ParsedContract]") -> None:
         self.note = note
@@ -297,19 +297,18 @@ class KnownContract:
 
     @property
     def found(self) -> "ParsedContract | None":
-        """The contract, if it was looked for and found."""
+        """The contract, if it was needed and found."""
         return self._contract
 
     def contract(self, without: str | None, *, quiet: bool = False) -> "ParsedContract | None":
-        """Return the contract, or None where the target's own is missing or unusable.
+        """Return the contract, or None if the target's own is missing or unusable.
 
         Args:
             without: note for the user if there is no contract; None: a contract is required.
-
-            quiet: the user said that it may be missing, so there is no note.
+            quiet: whether the note is left out, because the user accepts a missing contract.
 
         Raises:
-            EpkitError: it is missing, and the user named it or it cannot be done without.
+            EpkitError: the contract is missing, and the user named it or it is required.
         """
         if self.looked and self._contract is None and without is not None:
             return None
@@ -318,7 +317,7 @@ class KnownContract:
                 self.looked = True
                 self._contract = self._find()
         except UnreachableError:
-            # The load meets the same in a moment, and says so.
+            # The load fails in the same way in a moment, and reports it.
             if self._named or without is None:
                 raise
         except NoContractError as error:
@@ -335,10 +334,10 @@ class KnownContract:
 
 
 def _check(payloads: Sequence[Payload], contract: "ParsedContract | None") -> None:
-    """Refuse a payload that the server would refuse, or score wrong without a word.
+    """Refuse a payload that the server would refuse, or would score wrongly without an error.
 
     Raises:
-        ContractError: the first violation, and how many there are.
+        ContractError: the message has the first violation and the number of violations.
     """
     if contract is None or contract.request is None:
         return
@@ -358,7 +357,7 @@ def _check(payloads: Sequence[Payload], contract: "ParsedContract | None") -> No
 
 
 def _may_be_json(payload: Payload) -> bool:
-    """Tell by its first character whether a body may be JSON, or is meant as such."""
+    """Return whether a body may be JSON, or is meant to be, judging by its first character."""
     first = payload.body.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
     return first == b"" or first in b"{[\"'-0123456789tfnNTFI</"
 
@@ -368,7 +367,7 @@ def _given(headers: Sequence[tuple[str, str]], name: str) -> str | None:
 
 
 def _rows(payload: Payload, content_type: str, *, strict: bool) -> int | None:
-    """Count the rows of a payload; a JSON payload that is none is refused, unless nothing is to be checked."""
+    """Count the rows of a payload. A body that should be JSON and is not is refused, unless validation is off."""
     if payload.rows is not None:
         return payload.rows
     if "json" not in content_type.lower():

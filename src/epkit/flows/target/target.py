@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 class UnreachableError(EndpointError):
-    """There is no connection to the target: a load would say the same."""
+    """There is no connection to the target: a load would fail in the same way."""
 
 
 class NoContractError(EndpointError):
-    """The target answers, and publishes no contract at any place that is known; the message names them."""
+    """The target replies, but has no contract at any known place; the message lists the places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A target that can be spoken to.
+    """A target that can receive requests.
 
     Args:
-        uri: where rows are scored.
-        key: what goes into Authorization, if anything.
-        contract: where the target's own contract is; None where it has to be looked for.
-        secrets: everything that must not be shown, the key among it; grows where a token is replaced.
-        renewal: how the key, a token, is replaced before it ends; `epkit.flows.target.tokens.renewing` does it.
+        uri: the URL where rows are scored.
+        key: the source of the Authorization header, if there is one.
+        contract: where the target's own contract is; None if it has to be found first.
+        secrets: everything that must be masked, including the key; new tokens are added.
+        renewal: how the key is renewed, if it is a token; `epkit.flows.target.tokens.renewing` renews it in time.
     """
 
     spec: TargetSpec
@@ -43,5 +43,5 @@ class Target:
 
     @property
     def shown(self) -> str:
-        """How the target is called."""
+        """The name of the target in messages."""
         return self.uri.shown if self.spec.name is None else f"{self.spec.name} ({self.uri.shown})"

@@ -17,10 +17,10 @@ from epkit.flows.target.target import Target
 
 
 def begin(spec: TargetSpec, key: Key, context: Context) -> tuple[Renewal, Key]:
-    """Ask for the first token of a target whose auth is `aad` or `aml_token`.
+    """Get the first token of a target with `auth = "aad"` or `auth = "aml_token"`.
 
     Raises:
-        UsageError: an SDK or a login is missing, or `epkit.toml` does not say who gives the tokens out.
+        UsageError: an SDK or a login is missing, or `epkit.toml` does not name the issuer of the tokens.
         BackendError: the backend refused.
     """
     try:
@@ -36,10 +36,10 @@ def begin(spec: TargetSpec, key: Key, context: Context) -> tuple[Renewal, Key]:
 
 @contextlib.contextmanager
 def renewing(target: Target, context: Context, use: Callable[[Secret], None]) -> Iterator[None]:
-    """Replace the target's token before it ends, for as long as the block lasts; a key is left as it is.
+    """Renew the target's token before it expires, while the block lasts; a key stays as it is.
 
     Args:
-        use: is handed each new value of Authorization, on another thread.
+        use: receives each new value of Authorization, on another thread.
     """
     if target.renewal is None:
         yield
@@ -47,7 +47,7 @@ def renewing(target: Target, context: Context, use: Callable[[Secret], None]) ->
 
     def replaced(text: Secret) -> None:
         value = bearer(text)
-        # Before it is sent: an echo of it must not show.
+        # Before the first request with the new value: a reply that echoes it must be masked.
         target.secrets.extend((text, value))
         context.know((text, value))
         use(value)
@@ -67,7 +67,7 @@ def bearer(text: Secret) -> Secret:
 
 
 def _aml_source(spec: TargetSpec, context: Context) -> TokenSource:
-    from epkit.flows.azure import open_azure  # only for those who need it
+    from epkit.flows.azure import open_azure  # only for targets with such tokens
 
     for name in AZURE:
         if name == spec.backend:

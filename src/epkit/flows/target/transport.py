@@ -1,10 +1,10 @@
 """The transport of requests to an endpoint: the engine, and the proxy.
 
-The way through a proxy has three parts, for every command and every engine. `proxy_of` says which proxy the user
-wants. `epkit.endpoint.target.to_destination(uri, …, proxy=proxy)` puts it into the destination: whatever engine is
-made for that goes through it. `epkit.core.http.request.build_for(destination, …)` builds the requests, which name the
-whole URL and carry the proxy's credentials where the proxy has to read them. `RequestOptions.secrets` gives what must
-not be shown.
+Three functions serve proxies, for every command and every engine. `proxy_of` returns the proxy that the user wants.
+`epkit.endpoint.target.to_destination(uri, …, proxy=proxy)` makes it a part of the destination: every engine for this
+destination uses the proxy. `epkit.core.http.request.build_for(destination, …)` builds the requests: if the proxy reads
+them, they contain the whole URL and the proxy's credentials. `RequestOptions.secrets` yields the values that must be
+masked.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ def engine_name(asked: str | None, *, http2: bool = False, wire_only: str | None
     """Choose an engine.
 
     Args:
-        asked: its name; None for the wire engine, or the one that can do what is wanted.
-        http2: whether HTTP/2 is wanted of it.
-        wire_only: a flag that only the wire engine knows, where it was given.
+        asked: the name of the engine; None for the wire engine, or for the engine that supports the other options.
+        http2: whether the engine must support HTTP/2.
+        wire_only: a flag that only the wire engine supports, if the user gave one.
 
     Raises:
-        UsageError: there is none that can do all of it.
+        UsageError: no engine supports all of it.
     """
     name = asked or ("httpx" if http2 else "wire")
     if name not in ("wire", "httpx"):
@@ -43,7 +43,7 @@ def engine_name(asked: str | None, *, http2: bool = False, wire_only: str | None
 
 
 def engine_class(name: str) -> Callable[..., Engine]:
-    """Return the engine of a name; only that one is imported."""
+    """Return the engine with this name; the other engine is not imported."""
     if name == "wire":
         from epkit.engines.wire.wire import WireEngine
 
@@ -54,16 +54,16 @@ def engine_class(name: str) -> Callable[..., Engine]:
 
 
 def proxy_of(request: RequestOptions, context: Context, what: str) -> Proxy | None:
-    """Return the proxy that was asked for, with the credentials for it.
+    """Return the proxy that the user asked for, with its credentials.
 
-    Where none was, and the environment names some, a note says that these are not used.
+    Without such a proxy, a note lists the proxies of the environment, because they are not used.
 
     Args:
-        request: its `proxy` and `proxy_basic` are read.
-        what: does not go through the environment's proxies.
+        request: the options; only `proxy` and `proxy_basic` are read.
+        what: the things that do not use the environment's proxies, for the note.
 
     Raises:
-        UsageError: it is neither `HOST:PORT` nor a URL.
+        UsageError: the proxy is neither `HOST:PORT` nor a URL.
     """
     if request.proxy is None:
         found = [name for name in context.environ if name.lower() in PROXIES and context.environ[name]]

@@ -1,4 +1,4 @@
-"""Encrypted keys of client certificates: the password comes from the environment, or is asked for once."""
+"""Encrypted keys of client certificates: the password comes from the environment, or the user is asked once."""
 
 import contextlib
 from dataclasses import replace
@@ -12,17 +12,17 @@ from epkit.flows.context import Context
 from epkit.reading import CERTIFICATES, read_whole
 
 VARIABLE: Final = "EPKIT_CERT_PASSWORD"
-"""The variable that may hold the password of the key in `-E`."""
+"""The variable for the password of the key in `-E`."""
 
 ENCRYPTED: Final = (b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED")
-"""What is in a PEM file with a key that is encrypted (RFC 7468 § 11; RFC 1421 § 4.6.1.1, as OpenSSL once wrote it)."""
+"""Marks of an encrypted key in a PEM file (RFC 7468 § 11; RFC 1421 § 4.6.1.1, the older form of OpenSSL)."""
 
 
 def unlocked(tls: Tls, context: Context) -> Tls:
-    """Return how TLS is spoken with the password of the client's key, where that is encrypted.
+    """Return the TLS options with the password of the client's key, if the key is encrypted.
 
     Raises:
-        UsageError: nobody knows the password.
+        UsageError: there is no password.
     """
     file = tls.client_cert
     if file is None or tls.client_password is not None or not _is_encrypted(file):
@@ -40,6 +40,6 @@ def unlocked(tls: Tls, context: Context) -> Tls:
 
 def _is_encrypted(file: str) -> bool:
     data = b""
-    with contextlib.suppress(OSError):  # who loads it says why
+    with contextlib.suppress(OSError):  # the code that loads the file reports the error
         data = read_whole(Path(file), CERTIFICATES, name=file)
     return any(mark in data for mark in ENCRYPTED)

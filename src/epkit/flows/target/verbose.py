@@ -13,7 +13,7 @@ SHOWN_BODY_BYTES = 4096
 
 
 def show_request(request: Request, secrets: Sequence[Secret], *, body: bool = False) -> str:
-    """Write a request as it goes out, credentials masked, without terminal escapes."""
+    """Return a request as text, as it is sent, credentials masked, without terminal escapes."""
     lines = [f"{request.method} {mask_url(request.path)} HTTP/1.1"]
     lines += [f"{name}: {mask_header(name, value)}" for name, value in request.headers]
     lines.append("")
@@ -25,11 +25,11 @@ def show_request(request: Request, secrets: Sequence[Secret], *, body: bool = Fa
 
 
 def show_reply(head: bytes, body: str, secrets: Sequence[Secret]) -> str:
-    """Write the header and body of a reply, credentials masked, without terminal escapes.
+    """Return the header and body of a reply as text, credentials masked, without terminal escapes.
 
     Args:
         head: the raw header block, as far as it was read.
-        body: without its content coding.
+        body: the body without its content coding.
     """
     status, *fields = _lines(final_block(head) or head + ELLIPSIS.encode())
     lines = [status]
@@ -43,12 +43,12 @@ def show_reply(head: bytes, body: str, secrets: Sequence[Secret]) -> str:
 def make_log(
     verbosity: int, request: Request, secrets: Sequence[Secret], say: Callable[[str], None]
 ) -> Callable[[Exchange], None] | None:
-    """Make what `-v` prints: from 1 on failures, from 2 on headers and replies, from 3 on every status.
+    """Make the function that prints traffic for `-v`: failures from 1 on, headers and replies from 2, statuses from 3.
 
     Returns:
-        A function for every exchange, or None where nothing is to be shown.
+        A function that takes every exchange, or None if nothing is printed.
 
-    Source: ab 2.3, option -v; that level 1 shows failures is epkit's own.
+    Source: ab 2.3, option -v. Level 1 shows failures in epkit only.
     """
     if verbosity < 1:
         return None

@@ -1,7 +1,7 @@
 """Checks a worker's messages about its part of a run, because its values must be possible.
 
-A frame is of the right types by then (`epkit.engines.workers.values`). Here its numbers are held against the plan, the
-payloads and the time that has passed, so that none of them ends the run or takes memory out of proportion.
+The types of the values have been checked before (`epkit.engines.workers.values`). This module compares the numbers with
+the plan, the payloads and the elapsed time, so that no number can end the run or allocate too much memory.
 """
 
 from typing import Final, NamedTuple
@@ -14,22 +14,22 @@ from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.workers.messages import DigestMessage, GateMessage, RowsMessage
 
 SLACK_NS: Final = 60_000_000_000
-"""How far a time may be ahead of ours, whatever the clocks say."""
+"""A time may be ahead of ours by at most this much, whatever the clocks show."""
 
 MOST: Final = 1 << 62
-"""Of whatever a worker counts."""
+"""Greatest count that a worker may report."""
 
 MOST_DEPLOYMENTS: Final = 256
 LONGEST_NAME: Final = 1000
 
 
 class Bounds(NamedTuple):
-    """What a worker's numbers are held against.
+    """The limits of a worker's numbers.
 
     Args:
-        phases: of the plan.
-        payloads: that are sent in turn; 1 where requests have no body.
-        now_ns: since the run began.
+        phases: the number of phases of the plan.
+        payloads: the number of payloads that are sent in turn; 1 if requests have no body.
+        now_ns: the time since the run began.
     """
 
     phases: int
@@ -37,15 +37,15 @@ class Bounds(NamedTuple):
     now_ns: int
 
     def time(self, value: int, name: str) -> None:
-        """Refuse a time that is not between the run's beginning and now."""
+        """Refuse a time that is not between the start of the run and now."""
         _within(value, self.now_ns + SLACK_NS, name)
 
 
 def check_rows(message: RowsMessage, bounds: Bounds) -> np.ndarray:
-    """Return the samples of a message, a copy.
+    """Return a copy of the samples of a message.
 
     Raises:
-        MalformedError: no worker of ours measures such.
+        MalformedError: a sample is not possible.
     """
     _check_frame(message, bounds)
     if len(message.data) % SAMPLE.itemsize:
@@ -66,10 +66,10 @@ def check_rows(message: RowsMessage, bounds: Bounds) -> np.ndarray:
 
 
 def check_digest(message: DigestMessage, bounds: Bounds) -> None:
-    """Refuse counts that no worker of ours has.
+    """Refuse counts that are not possible.
 
     Raises:
-        MalformedError: they are such.
+        MalformedError: a count is not possible.
     """
     _check_frame(message, bounds)
     bounds.time(message.ended_ns, "the last end")
@@ -85,20 +85,20 @@ def check_digest(message: DigestMessage, bounds: Bounds) -> None:
 
 
 def check_gate(message: GateMessage, bounds: Bounds) -> None:
-    """Refuse a phase or a time that cannot be.
+    """Refuse a phase or a time that is not possible.
 
     Raises:
-        MalformedError: it is such.
+        MalformedError: the phase or the time is not possible.
     """
     _within(message.place, bounds.phases - 1, "a phase")
     bounds.time(message.at_ns, "a phase's end")
 
 
 def check_facts(facts: RunFacts, bounds: Bounds) -> None:
-    """Refuse what no worker of ours knows of its part.
+    """Refuse facts about a worker's part that are not possible.
 
     Raises:
-        MalformedError: it is such.
+        MalformedError: a fact is not possible.
     """
     _check_begins(facts.begins, bounds)
     _check_deployments(facts.deployments)

@@ -1,8 +1,8 @@
 """Runs one plan on several workers.
 
-Each gets its share of the plan and a time to begin, on its own clock; all count time from that moment, so that what one
-says can be merged with another's without a change. Rows are merged in order of completion and go to the same sinks
-as those of one process. A worker that is lost is missed by name; the others go on.
+Each worker gets its share of the plan and a start time on its own clock. All count time from that moment, so the data
+of several workers can be merged without conversion. Rows are merged in order of completion and go to the same sinks
+as those of one process. If a worker is lost, the report names it, and the others go on.
 """
 
 import signal
@@ -49,13 +49,13 @@ from epkit.process import signals_to
 
 TICK_S: Final = 0.2
 READY_S: Final = 60.0
-"""How long workers may take until all are ready to begin."""
+"""Longest time until all workers are ready to start."""
 
 SILENT_S: Final = 30.0
 """A worker that sends nothing for this time is lost: a healthy one sends five times a second."""
 
 ABRUPT_S: Final = 5.0
-"""The same for a run that was asked to end at once."""
+"""The same for a run that must end at once."""
 
 
 class Fleet:
@@ -73,12 +73,11 @@ class Fleet:
     ) -> None:
         """Prepare a run.
 
-        Args:
-            work: the whole of it.
-            measured: takes the rows, and what was counted of those that are not sent.
-            all_rows: whether the sinks want every row, however many there are.
-            live: gets the counts that are not sent as rows.
-            say: prints what `-v` shows.
+        work: the work of the whole run.
+        measured: takes the rows, and the counts of the rows that are not sent.
+        all_rows: whether the sinks want every row, however many there are.
+        live: gets the counts of the rows that are not sent.
+        say: prints the lines that `-v` adds.
         """
         self.engine = work.engine
         self._crew, self._work, self._measured, self._live, self._say = crew, work, measured, live, say
@@ -100,11 +99,11 @@ class Fleet:
 
     @property
     def workers(self) -> int:
-        """How many share the plan."""
+        """The number of workers that share the plan."""
         return len(self._parts)
 
     def facts(self) -> RunFacts:
-        """Say what is known so far."""
+        """Return what is known so far."""
         known = gathered(
             tuple(self._parts.values()),
             began=self._began,
@@ -120,28 +119,28 @@ class Fleet:
         )
 
     def flush(self) -> None:
-        """Nothing waits here: workers send what they have by themselves."""
+        """Do nothing: workers send their rows on their own."""
 
     def replace(self, requests: Sequence[Request]) -> None:
-        """Send other requests from now on; from any thread."""
+        """Send other requests from now on; may be called from any thread."""
         self._requests = tuple(requests)
         if self._running:
             self._tell(ReplaceMessage(self._requests))
 
     def end(self, *, drain: bool) -> None:
-        """End the run by a rule of its own."""
+        """End the run early."""
         self._ended_by_rule = True
         self._tell(StopMessage(drain, planned=True))
 
     def records(self) -> tuple[WorkerRecord, ...]:
-        """Return what a report says of each worker."""
+        """Return the report's records of the workers."""
         return tuple(part.record() for part in self._parts.values())
 
     def run(self, tick: Callable[[], None]) -> RunFacts:
-        """Run.
+        """Run the plan to its end.
 
         Raises:
-            EpkitError: it cannot be begun.
+            EpkitError: the run cannot start.
         """
         self._begin()
         with signals_to(lambda number: self._crew.inbox.put((None, number))):
@@ -165,7 +164,7 @@ class Fleet:
             sink(block)
 
     def _begin(self) -> None:
-        """Give everyone a share, and all a time to begin."""
+        """Give each worker a share, and all workers a start time."""
         load, ids = replace(self._work.load, requests=self._requests), self._work.ids
         for share, part in enumerate(self._parts.values()):
             own = None if ids is None else replace(ids, share=share, shares=len(self._parts))
@@ -213,10 +212,10 @@ class Fleet:
         return Bounds(phases=len(self._work.plan.phases), payloads=len(self._requests), now_ns=now_ns)
 
     def _hear_part(self, part: WorkerPart, message: object) -> None:
-        """Take what a worker says.
+        """Handle a message of a worker.
 
         Raises:
-            MalformedError: no worker of ours says that.
+            MalformedError: the message is not possible.
         """
         match message:
             case RowsMessage():
@@ -252,7 +251,7 @@ class Fleet:
         limit_s = SILENT_S if len(self._caught) < 2 else ABRUPT_S
         turned, self._turned = self._turned, time.monotonic()
         if self._turned - turned > limit_s / 2:
-            # It was us: stopped with Ctrl-Z, or held up by a terminal. What they said meanwhile is still to be heard.
+            # Ctrl-Z stopped this process, or a terminal blocked it; the workers' messages are still in the queue.
             for part in self._parts.values():
                 part.heard_at = self._turned
         for part in self._parts.values():
@@ -265,7 +264,7 @@ class Fleet:
             times.enter(begin)
 
     def _known(self, deployments: tuple[str, ...]) -> list[int]:
-        """Return what a worker's deployments are called here."""
+        """Return the numbers that a worker's deployments have here."""
         for name in deployments:
             if name not in self._numbers and len(self._numbers) < 256:
                 self._numbers[name] = len(self._numbers)
@@ -291,7 +290,7 @@ class Fleet:
 
     @property
     def _first_begin(self) -> int | None:
-        """When the measured phases began; None where all are."""
+        """When the measured phases began; None if all phases are measured."""
         plan, begins = self._work.plan, self._measured.times.begins
         first = len(plan.phases) - len(plan.measured)
         return None if not first else begins[first] if len(begins) > first else 2**63 - 1
@@ -311,7 +310,7 @@ class Fleet:
         self._merger.add(part.member, np.empty(0, dtype=SAMPLE), message.complete_ns)
 
     def _open_gate(self) -> None:
-        """Let all go on, once all have come."""
+        """Let all workers go on, when all have arrived."""
         parts = [part for part in self._parts.values() if not part.is_over]
         gates = [part.gate for part in parts if part.gate is not None]
         if not parts or len(gates) < len(parts) or any(gate.place <= self._admitted for gate in gates):

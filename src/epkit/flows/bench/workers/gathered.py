@@ -1,4 +1,4 @@
-"""Joins the data of several workers about a run, as if one process had it."""
+"""Joins the data of several workers about a run, as if one process had made the run."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,12 +26,12 @@ class WorkerPart:
     """What is known of one worker's part.
 
     Args:
-        plan: its share.
-        facts: what it said last.
-        has_ended: whether that is all it has to say.
-        lost: why it is gone, None while it is not.
-        ended_ns: when the last reported request was over, ns since the run began.
-        heard_at: when it last said something, `time.monotonic`.
+        plan: the worker's share of the plan.
+        facts: the last facts that the worker sent.
+        has_ended: whether the worker sends nothing more.
+        lost: why the worker is lost; None if it is not.
+        ended_ns: when the last reported request ended, ns since the run began.
+        heard_at: when the last message arrived, `time.monotonic`.
     """
 
     member: Member
@@ -49,16 +49,16 @@ class WorkerPart:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the worker has ended or is lost."""
         return self.has_ended or self.lost is not None
 
     @property
     def drifts_ns(self) -> np.ndarray:
-        """How late each of its heartbeats was; none of a worker that has not ended."""
+        """How late each heartbeat of the worker was; empty until the worker has ended."""
         return np.empty(0, dtype=np.int64) if self.facts is None else self.facts.drifts_ns
 
     def record(self) -> WorkerRecord:
-        """Return what a report says of it."""
+        """Return the report's record of the worker."""
         facts, member = self.facts, self.member
         planned = [phase.requests for phase in self.plan.measured if phase.model == "closed"]
         return WorkerRecord(
@@ -78,12 +78,12 @@ class WorkerPart:
 
 
 def gathered(parts: Sequence[WorkerPart], *, began: int, started_at: datetime, begins: tuple[int, ...]) -> RunFacts:
-    """Put together what the workers of a run know, as one process would know it.
+    """Join the facts of the workers of a run, as if they were those of one process.
 
-    The most in flight is that of all together, if each had its most at the same time.
+    Most requests in flight is the sum of the workers' values: it assumes that all reached theirs at the same time.
 
     Args:
-        began, started_at, begins: the same for all of them.
+        began, started_at, begins: values of the run, the same for all workers.
     """
     known = [part.facts for part in parts if part.facts is not None]
     ends = [facts.planned_end_ns for facts in known]
@@ -110,7 +110,7 @@ def gathered(parts: Sequence[WorkerPart], *, began: int, started_at: datetime, b
 
 
 def _examples(known: Iterable[RunFacts]) -> dict[tuple[Failure, int], FirstFailure]:
-    """Return the first failure of each kind, and how many all workers had."""
+    """Return the first failure of each kind, with the number of such failures of all workers."""
     found: dict[tuple[Failure, int], FirstFailure] = {}
     for facts in known:
         for kind, example in facts.examples.items():

@@ -21,7 +21,7 @@ from epkit.flows.crew.crews import check_crew, check_reach, hire
 
 
 class HiredWorkers:
-    """A crew, as a bench knows it."""
+    """A crew with the interface that a bench uses."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
@@ -30,13 +30,13 @@ class HiredWorkers:
         return len(self._crew.members)
 
     def check_reach(self, destination: Destination) -> None:
-        """Refuse a destination that only this machine can reach, where workers are on others."""
+        """Refuse a destination that only this machine can reach, if some workers run on others."""
         check_reach(destination, self._crew)
 
     def generator(
         self, asked: AskedBench, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
     ) -> LoadGenerator:
-        """Make the workers the generator of a run."""
+        """Make a generator that uses the workers."""
         options = asked.options
         work = BenchWork(
             plan=measured.plan,
@@ -59,7 +59,7 @@ class HiredWorkers:
 
 
 def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
-    """Refuse workers that cannot be had, before anything is started.
+    """Refuse workers that are not available, before anything is started.
 
     Raises:
         UsageError: the flags are wrong, or the extra `cluster` is missing.
@@ -69,6 +69,6 @@ def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
 
 @contextlib.contextmanager
 def hire_workers(workers: int | None, cluster: ClusterAddress | None, context: Context) -> Iterator[Workers | None]:
-    """Have workers for the length of a block; None where one process of this machine is all that is asked for."""
+    """Start workers and keep them while the block lasts; None if one process of this machine is enough."""
     with hire(BENCH_WORKERS, workers, cluster, context) as crew:
         yield None if crew is None else HiredWorkers(crew)

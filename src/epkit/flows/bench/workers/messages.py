@@ -1,6 +1,6 @@
 """The messages from and to the workers of a run.
 
-Times are ns since the run began, which is the same moment for all of them.
+Times are ns since the run began; this moment is the same for all workers.
 """
 
 from dataclasses import dataclass, field
@@ -12,19 +12,19 @@ from epkit.flows.bench.driving import RunFacts
 
 @dataclass(frozen=True, slots=True)
 class ReadyMessage:
-    """A worker has all it needs, and waits for a start time."""
+    """A worker is prepared, and waits for a start time."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoMessage:
-    """Begin, at a time of the worker's own clock (`time.perf_counter_ns`)."""
+    """Start at this time of the worker's own clock (`time.perf_counter_ns`)."""
 
     at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class GateMessage:
-    """A worker is through with all phases before one, ns since the run began."""
+    """A worker has completed all phases before this one; the time is ns since the run began."""
 
     place: int
     at_ns: int
@@ -32,14 +32,14 @@ class GateMessage:
 
 @dataclass(frozen=True, slots=True)
 class AdmitMessage:
-    """Begin the phase that is waited for, ns since the run began."""
+    """Start the phase that the worker waits for; the time is ns since the run began."""
 
     begin_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class StopMessage:
-    """End the run: wait for what is in flight, or not; *planned* where a rule of the run ends it, and no signal."""
+    """End the run. *drain*: wait for requests in flight. *planned*: a rule of the run ends it, not a signal."""
 
     drain: bool
     planned: bool = False
@@ -47,7 +47,7 @@ class StopMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceMessage:
-    """Send other requests from now on: with a new token."""
+    """Send other requests from now on, with a new token."""
 
     requests: tuple[Request, ...] = field(repr=False)
 
@@ -68,7 +68,7 @@ class NoteMessage:
 
 @dataclass(frozen=True, slots=True)
 class RowsMessage:
-    """Samples, times in ns since the run began, and up to when that is all."""
+    """Samples with times in ns since the run began, and the time up to which they are complete."""
 
     data: bytes = field(repr=False)
     complete_ns: int
@@ -78,7 +78,7 @@ class RowsMessage:
 
 @dataclass(frozen=True, slots=True)
 class DigestMessage:
-    """What was counted of samples that are not sent: of the measured phases, and of each phase if there are several."""
+    """The counts of samples that are not sent: of the measured phases, and of each phase if there are several."""
 
     whole: Summary
     parts: tuple[Summary, ...]
@@ -90,6 +90,6 @@ class DigestMessage:
 
 @dataclass(frozen=True, slots=True)
 class EndedMessage:
-    """A worker's part is over."""
+    """A worker has finished its part."""
 
     facts: RunFacts

@@ -1,8 +1,8 @@
 """Sends the samples of a worker to the process that merges them.
 
-They go as they are, several times a second, as long as the worker's part of the exact rows of a summary lasts or all
-are wanted; later ones are counted here (`Summary` without rows), and each second what was counted is sent. With either
-goes the time up to which it is complete.
+Samples are sent as they are, several times a second, until the worker's share of the exact rows of a summary is used
+up, or to the end if all rows are wanted. Later samples are counted here (`Summary` without rows), and the counts are
+sent once a second. Each message contains the time up to which it is complete.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from epkit.flows.crew.worker import Channel
 
 SHIP_BYTES: Final = 1 << 20
-"""This many bytes of samples are sent before the next tick."""
+"""When this many bytes of samples wait, they are sent before the next tick."""
 
 DIGEST_NS: Final = 1_000_000_000
 
 
 class Stream:
-    """A sink that sends samples, or what was counted of them."""
+    """A sink that sends samples, or their counts."""
 
     def __init__(self, plan: Plan, exact: int | None, channel: "Channel", times: PhaseTimes) -> None:
-        """Begin with nothing; `deployments` and `document` are to be kept up to date.
+        """Start without samples; the owner keeps `deployments` and `document` up to date.
 
         Args:
-            exact: number of rows that are sent as they are; None for all.
+            exact: the number of rows that are sent as they are; None means all rows.
             times: when each phase began.
         """
         self._plan, self._channel, self._times = plan, channel, times
@@ -59,15 +59,15 @@ class Stream:
 
     @property
     def is_full(self) -> bool:
-        """Whether what waits should not wait any longer."""
+        """Whether the waiting samples should be sent now."""
         return len(self._rows) >= SHIP_BYTES
 
     def ship(self, complete_ns: int, *, now: int | None = None) -> None:
-        """Send what there is.
+        """Send the waiting samples and counts.
 
         Args:
-            complete_ns: up to when all has been taken.
-            now: the time, by which a digest is due or not; None for the last one.
+            complete_ns: the time up to which all samples have been added.
+            now: the time that decides whether a digest is due; None for the last message.
         """
         begins, deployments = self._times.begins, tuple(self.deployments)
         if self._rows or not self._digest:
@@ -80,7 +80,7 @@ class Stream:
             self._due = (now or 0) + DIGEST_NS
 
     def _restart(self) -> None:
-        """Count afresh."""
+        """Start new counts."""
         plan = self._plan
         first = len(plan.phases) - len(plan.measured)
         slices: list[tuple[int, int | None]] = [(first, None)]

@@ -1,7 +1,7 @@
 """A worker's part of a run of `epkit bench`: its share of the plan, and the messages during the run.
 
-What is known in addition to the samples (`epkit.flows.bench.workers.streaming`) is sent each second,
-so that only the last moments of a lost worker are lost.
+Each second, the worker also sends the facts that the samples (`epkit.flows.bench.workers.streaming`) do not contain.
+If a worker is lost, only its last second is missing.
 """
 
 import asyncio
@@ -48,9 +48,10 @@ if TYPE_CHECKING:
 
 REPORT_EVERY_NS: Final = 1_000_000_000
 SPIN_NS: Final = 1_500_000
-"""The last stretch to the beginning of a run is not slept: timers are too coarse."""
+"""The last part of the wait for the start of a run is a busy wait, because timers are too coarse."""
 BRINK_NS: Final = 400_000
-"""An engine gets ready within this; the driver's `begin` waits for the rest, and the first request is not late."""
+"""An engine needs at most this long to get ready; the driver's `begin` waits for the rest, and the first request is on
+time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +59,13 @@ class BenchWork:
     """A worker's part of a run.
 
     Args:
-        plan: its share.
-        load: what is sent; credentials are in it, hence not in the repr.
+        plan: the worker's share of the plan.
+        load: the requests; they contain credentials, so they are not in the repr.
         files: content of the files that the destination and the checks name, if they are not on this machine.
-        contract: the document and the path in it that replies are checked against.
-        exact: number of samples that are sent as they are; None for all of them.
-        secrets: that `-v` must not show.
-        ids: of its requests, where they have some.
+        contract: the document of the contract for the check of replies, and the path in it.
+        exact: the number of samples that are sent as they are; None means all samples.
+        secrets: texts that `-v` must not show.
+        ids: the ids of the worker's requests, if they have some.
     """
 
     plan: Plan
@@ -81,10 +82,10 @@ class BenchWork:
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def work(self, channel: "Channel") -> None:
-        """Do it.
+        """Run this part.
 
         Raises:
-            EpkitError: it cannot be begun.
+            EpkitError: the run cannot start.
         """
         with unpacked(self.files) as here:
             destination = renamed(self.destination, here)
@@ -108,7 +109,7 @@ class BenchWork:
 
 
 class _Share:
-    """A run of a share, with what it says and hears meanwhile."""
+    """A run of a share, and its messages during the run."""
 
     def __init__(self, job: BenchWork, engine: Engine, channel: "Channel") -> None:
         self._job, self._channel = job, channel
@@ -131,7 +132,7 @@ class _Share:
         self._report_at = 0
 
     def run(self) -> None:
-        """Wait for the beginning, and do it."""
+        """Wait for the start time, and run the share."""
         with asyncio.Runner(loop_factory=runner.loop_factory()) as loop:
             ran = loop.run(self._attend())
         self._driven.settle()
@@ -147,7 +148,7 @@ class _Share:
             )
 
     async def _barrier(self) -> None:
-        """Say that all is ready, and begin when all others do."""
+        """Report that this worker is ready, and start at the time that all workers get."""
         self._channel.send(ReadyMessage())
         at = await self._go
         self._driver.began_at = at

@@ -1,8 +1,9 @@
 """A job of `epkit score` that several workers share, with the interface of a single process's driver.
 
-Rows are read and written here, in input order; spans of them go to workers that ask (`epkit.core.score.ledger`). The
-concurrency and the rate are those of all workers together: a share that grows waits until the one that shrinks is kept
-to. A worker that is lost gives its rows and its share to the others; one that comes later gets some.
+Rows are read and written here, in input order. Workers request rows and get spans of them (`epkit.core.score.ledger`).
+The concurrency and the rate apply to all workers together: a share can only grow after the worker whose share shrinks
+has confirmed the smaller one. If a worker is lost, the others get its rows and its share; a worker that joins later
+gets a share too.
 """
 
 import signal
@@ -49,10 +50,10 @@ SILENT_S: Final = 60.0
 """A worker that sends nothing for this time is lost: a healthy one reports each second."""
 
 ABRUPT_S: Final = 5.0
-"""The same for a job that was asked to end at once."""
+"""The same for a job that must end at once."""
 
 MOST_ROWS: Final = 1 << 40
-"""A worker does not want more than this, and has not counted more."""
+"""Most rows that a worker may request or count."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,11 +62,11 @@ class WorkerShare:
 
     Args:
         share: the concurrency that it was given last.
-        bound: no more requests of its are under way.
-        credit: rows that it may still be sent.
-        in_hand: rows that it has, as far as it has reported.
-        spans: their numbers.
-        heard_at: when it last said something, `time.monotonic`.
+        bound: the most requests that it has in flight.
+        credit: the number of rows that it may still be sent.
+        in_hand: the number of rows that it has and has not returned.
+        spans: the numbers of its spans.
+        heard_at: when its last message arrived, `time.monotonic`.
     """
 
     member: Member
@@ -81,7 +82,7 @@ class WorkerShare:
 
 @dataclass(frozen=True, slots=True)
 class _Renewed:
-    """Another value of Authorization, for the thread that the job is done in."""
+    """Another value of Authorization, for the thread that runs the job."""
 
     value: Secret
 
@@ -102,9 +103,9 @@ class ScoreCrew:
         """Prepare a job.
 
         Args:
-            work: what all workers get; its policy is that of the whole job.
+            work: the work that all workers get; its policy is that of the whole job.
             supply: reads the next chunk; None at the end.
-            write: takes the rows of a chunk from its `written` up to a place; called in input order.
+            write: takes the rows of a chunk, from its `written` up to an index; called in input order.
             secrets: read whenever they are sent to a worker.
             note: called when a worker is lost or joins.
         """
@@ -118,60 +119,60 @@ class ScoreCrew:
         self.waits = Waits(lambda wait: note_wait(wait, note))
         self.hopeless: Outcome | str | None = None
 
-    # What a driver is asked.
+    # The interface of a driver.
 
     @property
     def rows(self) -> int:
-        """Rows that have been handed on."""
+        """Number of rows that have been written."""
         return self._ledger.rows
 
     @property
     def failed_rows(self) -> int:
-        """Rows that have been given up."""
+        """Number of rows that have been given up."""
         return self._ledger.failed_rows
 
     @property
     def requests(self) -> int:
-        """Requests that are over, as far as their workers could tell."""
+        """Number of requests that have ended, as far as the workers have reported."""
         return sum(part.counts.requests for part in self._parts.values())
 
     @property
     def retries(self) -> int:
-        """Those of them that went again."""
+        """Number of these requests that were repeated."""
         return sum(part.counts.retries for part in self._parts.values())
 
     @property
     def in_flight(self) -> int:
-        """Requests that are under way."""
+        """Number of requests in flight."""
         return sum(part.counts.in_flight for part in self._living)
 
     @property
     def is_over(self) -> bool:
-        """Whether every row has been settled."""
+        """Whether every row is settled."""
         return self._ledger.is_over
 
     def finish(self) -> None:
-        """Hand on what is settled."""
+        """Write the settled rows."""
         self._ledger.drain()
         self._ledger.flush()
 
     def renew(self, value: Secret) -> None:
-        """Send another Authorization from now on; from any thread."""
+        """Send another Authorization from now on; may be called from any thread."""
         self._crew.inbox.put((None, _Renewed(value)))
 
     # The job.
 
     def run(self, tick: Callable[[], None] | None) -> signal.Signals | None:
-        """Do it.
+        """Run the job.
 
         Args:
-            tick: called some five times a second.
+            tick: called about five times a second.
 
         Returns:
             The signal that ended it early.
 
         Raises:
-            EpkitError: it cannot be begun, or its output not be written.
+            EpkitError: the job cannot start, or its output cannot be written.
         """
         with signals_to(lambda number: self._crew.inbox.put((None, number))):
             self._begin()
@@ -195,7 +196,7 @@ class ScoreCrew:
         return [part for part in self._parts.values() if not part.is_over]
 
     def _begin(self) -> None:
-        """Give everyone a share, and two requests' rows for each place of it."""
+        """Give each worker a share, and rows for twice as many requests as its share."""
         members = self._crew.members
         for place, member in enumerate(members):
             self._parts[member] = self._part(member, self._share(place, len(members), delayed=True))
@@ -212,18 +213,18 @@ class ScoreCrew:
         concurrency = count(whole, place, workers)
         if not concurrency or not interval:
             return ScoreShareMessage(concurrency)
-        # The first of each leaves when it would if one process sent them all.
+        # The first request of each worker leaves at the time at which a single process would send it.
         return ScoreShareMessage(concurrency, interval * whole // concurrency, place * interval if delayed else 0)
 
     def _listen(self, due: float) -> None:
-        """Wait for messages, and take all that are there."""
+        """Wait for messages, and handle all that have arrived."""
         with suppress(Empty):
             self._hear(*self._crew.inbox.get(timeout=max(0.0, due - time.monotonic())))
             while True:
                 self._hear(*self._crew.inbox.get_nowait())
 
     def _go_on(self) -> None:
-        """Give out rows, write what is settled, read ahead, and see whether that was all."""
+        """Give out rows, write settled rows, read ahead, and end the job when all rows are settled."""
         if self._stopping:
             return
         self._deal()
@@ -235,7 +236,7 @@ class ScoreCrew:
             self._stop(drain=True)
 
     def _deal(self) -> None:
-        """Give rows to those that want some, to whom has least for its share first."""
+        """Give rows to the workers that requested some, first to the one with the fewest rows relative to its share."""
         batch = self._policy.batch_rows
         while hungry := [part for part in self._living if part.credit > 0 and part.share]:
             part = min(hungry, key=lambda part: part.in_hand / part.share)
@@ -269,10 +270,10 @@ class ScoreCrew:
                 self._lose(part, f"sent an invalid message: {error}")
 
     def _hear_part(self, part: WorkerShare, message: Any) -> None:
-        """Take what a worker says.
+        """Handle a message of a worker.
 
         Raises:
-            MalformedError: no worker of ours says that.
+            MalformedError: the message is not possible.
         """
         match message:
             case ScoreSettledMessage(number, place, predictions, reasons):
@@ -303,16 +304,16 @@ class ScoreCrew:
                 self._end(part, hopeless, stopped_by)
             case RefusedMessage(error):
                 if not self._crew.is_elsewhere:
-                    raise error  # here it is the same for all
+                    raise error  # on this machine, all workers would refuse for the same reason
                 self._lose(part, f"cannot begin: {error}")
             case LostMessage(why):
                 self._crew.lose(part.member)
                 self._lose(part, why)
 
     def _end(self, part: WorkerShare, hopeless: Outcome | None, stopped_by: signal.Signals | None) -> None:
-        """Note that a worker's part is over: it was asked to end, or the endpoint or another worker ended it."""
+        """Handle the end of a worker's part: it was asked to end, or the endpoint or a signal ended it."""
         part.is_over = True
-        # A machine may have no way to the endpoint; a status is what the endpoint says to all.
+        # A single machine may have no route to the endpoint; a status is the endpoint's reply and applies to all.
         others = self._crew.is_elsewhere and bool(self._living)
         if hopeless is not None and hopeless.shared and self._work.policy.proved and self._living:
             self._lose(part, "had only rows that fail")
@@ -325,12 +326,12 @@ class ScoreCrew:
             self._lose(part, "was ended" if stopped_by is None else f"was ended by {stopped_by.name}")
 
     def _lose(self, part: WorkerShare, why: str) -> None:
-        """Give to the others what a worker had."""
+        """Give the rows and the share of a worker to the others."""
         part.is_over = True
         if self._stopping:
             return
         name = part.member.name
-        why = clean(mask_text(why, self._secrets), 300)  # its last words may quote a key
+        why = clean(mask_text(why, self._secrets), 300)  # its last message may quote a key
         if not self._living:
             self.hopeless = f"no worker is left: {name}, the last one, {why}"
             return
@@ -342,7 +343,7 @@ class ScoreCrew:
         self._balance()
 
     def _miss_the_silent(self, now: float) -> None:
-        """Do without workers that have said nothing, once all has been heard: to write rows may take any time."""
+        """Give up silent workers. Call it when the inbox is empty, because writing rows may take any time."""
         limit_s = SILENT_S if len(self._caught) < 2 else ABRUPT_S
         for part in self._living:
             if now - part.heard_at > limit_s:
@@ -350,7 +351,7 @@ class ScoreCrew:
                 self._lose(part, f"has sent nothing for {limit_s:.0f} s")
 
     def _welcome(self, member: Member) -> None:
-        """Give a share to a worker that has come."""
+        """Give a share to a worker that has joined."""
         if self._stopping:
             return
         self._note(f"{member.name} joined")
@@ -358,7 +359,7 @@ class ScoreCrew:
         self._balance()
 
     def _balance(self) -> None:
-        """Have everyone's share be what it is to be, as far as those that have to give some have done so."""
+        """Adjust the shares to their targets. A share only grows as far as others have confirmed smaller shares."""
         if self._stopping:
             return
         living = self._living
@@ -394,10 +395,10 @@ class ScoreCrew:
 
 
 def _check_counts(counts: ScoreCountsMessage) -> None:
-    """Refuse counts that no worker of ours has.
+    """Refuse counts that are not possible.
 
     Raises:
-        MalformedError: they are such.
+        MalformedError: a count is not possible.
     """
     if len(counts.times) % 8 or not all(
         0 <= each <= MOST_ROWS for each in (counts.requests, counts.retries, counts.in_flight)

@@ -17,17 +17,17 @@ from epkit.flows.score.workers.work import ScoreShareMessage, ScoreWork
 
 
 class HiredJobWorkers:
-    """A crew, as a job knows it."""
+    """A crew with the interface that a job uses."""
 
     def __init__(self, crew: Crew, context: Context) -> None:
         self._crew, self._context = crew, context
 
     def check_reach(self, destination: Destination) -> None:
-        """Refuse a destination that only this machine can reach, where workers are on others."""
+        """Refuse a destination that only this machine can reach, if some workers run on others."""
         check_reach(destination, self._crew)
 
     def driver(self, ready: ReadyJob, supply: Supply, write: Write, policy: Policy) -> JobDriver:
-        """Make the workers the driver of a job."""
+        """Make a driver that uses the workers."""
         work = ScoreWork(
             destination=ready.destination,
             engine=ready.engine.name,
@@ -47,7 +47,7 @@ class HiredJobWorkers:
 
 
 def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
-    """Refuse workers that cannot be had, before anything is started.
+    """Refuse workers that are not available, before anything is started.
 
     Raises:
         UsageError: the flags are wrong, or the extra `cluster` is missing.
@@ -57,6 +57,6 @@ def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
 
 @contextlib.contextmanager
 def hire_workers(workers: int | None, cluster: ClusterAddress | None, context: Context) -> Iterator[JobWorkers | None]:
-    """Have workers for the length of a block, those that come later too; None where one process is asked for."""
+    """Start workers and keep them while the block lasts; later ones may join. None if one process is enough."""
     with hire(SCORE_WORKERS, workers, cluster, context, joins=True) as crew:
         yield None if crew is None else HiredJobWorkers(crew, context)

@@ -1,7 +1,7 @@
-"""A worker's part of a job of `epkit score`: it receives rows, returns their results, and asks for more.
+"""A worker's part of a job of `epkit score`: it receives rows, returns their results, and requests more.
 
-A worker asks for about as many rows as it needs until the next ones can be there: a request for each of its places,
-or as many as it sent of late in a fifth of a second. Rows go back as soon as they are settled, in any order.
+A worker requests about as many rows as it needs until the next ones can arrive: enough for one request in each slot, or
+as many as it sent during the last tick (a fifth of a second). It returns rows when they are settled, in any order.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from epkit.flows.crew.worker import Channel
 
 ALIVE_S: Final = 1.0
-"""A worker says so often that it is there, whether it has something to say or not."""
+"""A worker sends a message at least this often."""
 
 # Messages to a worker.
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRowsMessage:
-    """Rows to send: a span by its number; `settled` marks with a byte each those that are not to be sent."""
+    """Rows to send: a span with its number; `settled` has one byte per row, which marks rows that must not be sent."""
 
     number: int
     rows: Sequence[bytes] = field(repr=False)
@@ -50,12 +50,12 @@ class ScoreRowsMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreShareMessage:
-    """How much of the load is the worker's.
+    """The worker's share of the load.
 
     Args:
-        concurrency: most requests under way.
-        interval_ns: least time from one to the next, 0 for none.
-        delay_ns: how long to wait before the next.
+        concurrency: most requests in flight.
+        interval_ns: least time from one request to the next; 0 for none.
+        delay_ns: the time until the next request may leave.
     """
 
     concurrency: int
@@ -65,7 +65,7 @@ class ScoreShareMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRenewMessage:
-    """Another value of Authorization, and all that must not be shown."""
+    """Another value of Authorization, and the new list of secrets to mask."""
 
     value: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
@@ -73,24 +73,24 @@ class ScoreRenewMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreEndMessage:
-    """End the job: wait for what is in flight, or not."""
+    """End the job; *drain*: wait for requests in flight."""
 
     drain: bool
 
 
-# What a worker says.
+# Messages from a worker.
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreAskMessage:
-    """Number of rows that the worker asks for in addition."""
+    """The number of rows that the worker requests in addition."""
 
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreSettledMessage:
-    """What became of consecutive rows of a span, from one of its places on; `reasons` by their places in it."""
+    """The results of consecutive rows of a span, from an index on; the keys of `reasons` are indices in the span."""
 
     number: int
     place: int
@@ -100,14 +100,14 @@ class ScoreSettledMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreKeptMessage:
-    """The number of requests in flight is now within this limit, as asked: others may have the rest."""
+    """The requests in flight are now within the requested limit; other workers may have the rest."""
 
     concurrency: int
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreCountsMessage:
-    """What was counted so far; `times` is of successful requests since the last time: int64, ns."""
+    """The counts so far; `times` has the times of successful requests since the last message, int64, ns."""
 
     requests: int = 0
     retries: int = 0
@@ -117,14 +117,14 @@ class ScoreCountsMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreWaitMessage:
-    """The endpoint asks to wait, from now on."""
+    """The endpoint requests a wait, which starts now."""
 
     wait: RetryWait
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreEndedMessage:
-    """The worker's part is over: ended by a reply, by a signal to the worker, or because it was asked to end."""
+    """The worker has finished its part: after a reply, after a signal to the worker, or because it was asked to end."""
 
     hopeless: Outcome | None = field(repr=False)
     stopped_by: Signals | None
@@ -135,12 +135,12 @@ class ScoreWork:
     """A worker's part of a job.
 
     Args:
-        slots: most requests under way that its share can ever be.
-        template: of the requests; credentials are in it, hence not in the repr.
-        asked: number of rows that are on their way to it.
-        secrets: that no word about a row may show.
+        slots: the largest share that the worker can get: most requests in flight.
+        template: the template of the requests; it contains credentials, so it is not in the repr.
+        asked: the number of rows that the worker will get without a request.
+        secrets: texts that must not appear in the reason of a row.
         files: content of the files that the destination names, if they are not on this machine.
-        place: where predictions are in a reply, if that was said.
+        place: where the predictions are in a reply, if the user named the place.
     """
 
     destination: Destination = field(repr=False)
@@ -157,10 +157,10 @@ class ScoreWork:
     place: ReplyPlace | None = None
 
     def work(self, channel: "Channel") -> None:
-        """Do it.
+        """Run this part.
 
         Raises:
-            EpkitError: it cannot be begun.
+            EpkitError: the job cannot start.
         """
         with unpacked(self.files) as here:
             engine = engine_class(self.engine)(renamed(self.destination, here), timeout_ns=self.timeout_ns)
@@ -168,7 +168,7 @@ class ScoreWork:
 
 
 class _Part:
-    """A part of a job, with what it says and hears meanwhile."""
+    """A part of a job, and its messages during the job."""
 
     def __init__(self, job: ScoreWork, engine: Engine, channel: "Channel") -> None:
         self._job, self._engine, self._channel = job, engine, channel
@@ -195,7 +195,7 @@ class _Part:
         self._take_share(job.share)
 
     def run(self) -> None:
-        """Do it, until it is ended."""
+        """Run until the part ends."""
         with asyncio.Runner(loop_factory=runner.loop_factory()) as loop:
             ran = loop.run(self._attend())
         self._tell()
@@ -218,7 +218,7 @@ class _Part:
                 self._take_share(message)
                 self._ask()
             case ScoreRenewMessage(value, secrets):
-                # Before it is sent: an echo of it must not show.
+                # Before the first request with the new value: a reply that echoes it must be masked.
                 self._secrets[:] = [Secret(text) for text in secrets]
                 self._template = self._template.with_authorization(value)
             case ScoreEndMessage(drain):
@@ -232,7 +232,7 @@ class _Part:
         self._keep()
 
     def _keep(self) -> None:
-        """Say that a share is kept to, once it is."""
+        """Confirm a new share as soon as the requests in flight are within it."""
         if self._owed is not None and self._driver.in_flight <= self._owed:
             self._channel.send(ScoreKeptMessage(self._owed))
             self._owed = None
@@ -249,7 +249,7 @@ class _Part:
         self._ask()
 
     def _ask(self) -> None:
-        """Ask for rows, once they are worth a message."""
+        """Request rows, if enough are missing for a message."""
         policy = self._driver.policy
         ahead = policy.batch_rows * max(policy.concurrency, self._lately) if policy.concurrency else 0
         missing = ahead - self._driver.unsent - self._asked
@@ -263,7 +263,7 @@ class _Part:
         self._tell()
 
     def _tell(self) -> None:
-        """Hand on what is settled, and say what was counted."""
+        """Send the settled rows and the counts."""
         driver = self._driver
         driver.finish()
         counts = ScoreCountsMessage(driver.requests, driver.retries, driver.in_flight, driver.take_times())
