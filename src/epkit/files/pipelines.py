@@ -187,8 +187,7 @@ class PipelineStore:
         return path
 
     def keep(self, key: str, outcome: StepResult) -> None:
-        """Store the files that were made in `part`, completely or not at all, in place of an earlier outcome of the
-        key.
+        """Store the files that were made in `part`, completely or not at all; they replace an older outcome of the key.
 
         Raises:
             UsageError: the disk is full.

@@ -1,8 +1,8 @@
 """The files of a training at Azure next to its model: the job, the rows that were not sent, Azure's own files.
 
-    model.run/job.json      the job, written before it starts
-    model.run/test.csv      the test rows
-    model.run/azure/…       other files of the best trial
+model.run/job.json      the job, written before it starts
+model.run/test.csv      the test rows
+model.run/azure/…       other files of the best trial
 """
 
 import json
