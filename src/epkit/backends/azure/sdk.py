@@ -129,7 +129,7 @@ def is_missing(error: BaseException) -> bool:
 
 
 def conda_file(order: Order | Replacement) -> Path:
-    """Return the conda file of an order: the named one, else one next to the script or in the model's directory.
+    """Return the conda file of an order: the named one, otherwise one next to the script or in the model's directory.
 
     Raises:
         UsageError: there is no conda file.
