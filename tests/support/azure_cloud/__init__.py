@@ -1,4 +1,4 @@
-"""Azure, as far as the two SDKs can tell: an emulated control plane on loopback.
+"""An emulation of Azure for the two SDKs: a control plane on loopback.
 
 `Cloud` (cloud.py) is a CONNECT proxy that ends TLS itself, so that the SDKs speak to the hosts that they know by name;
 each host is a module: login.py (AAD), arm.py (workspaces, managed online endpoints, their assets), discovery and model
