@@ -107,8 +107,7 @@ def goal(what: str, ratio: float) -> Goal:
 
 
 def server_cpu_s() -> float:
-    """Return the CPU time, user and system, of the embedded endpoint: of all sessions that children of this one
-    began."""
+    """Return the CPU time, user and system, of the embedded endpoint: of all sessions that our children began."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

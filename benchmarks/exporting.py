@@ -60,8 +60,7 @@ def collector() -> Iterator[str]:
 
 
 def parts(url: str) -> str:
-    """Return the cost of the parts: CPU of this thread for a request and for a second, and the exporter's for a
-    second."""
+    """Return the cost of the parts: CPU of this thread for a request and a second, of the exporter's for a second."""
     import numpy as np
 
     from epkit.core.load.phases import PhaseTimes
