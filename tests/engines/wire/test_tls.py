@@ -233,8 +233,7 @@ def test_a_socket_that_cannot_be_wrapped_is_closed() -> None:
 
 
 class FakeSocket:
-    """Each step of *takes* is a write's number of bytes, or its exception; each step of *gives* is the data of a
-    read."""
+    """Each step of *takes* is a write's number of bytes, or its exception; each step of *gives* is a read's data."""
 
     def __init__(self, takes: Any = (), gives: Any = ()) -> None:
         self.takes = deque(takes)
