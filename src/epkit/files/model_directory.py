@@ -252,7 +252,7 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
             # The time of a member is the first that zip can write; numpy would write the clock's.
             member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             member.compress_type = zipfile.ZIP_DEFLATED
-            member.create_system, member.external_attr = 3, 0o600 << 16  # on every system what it is on Unix
+            member.create_system, member.external_attr = 3, 0o600 << 16  # on every system the values of Unix
             archive.writestr(member, _npy(arrays[name]))
     return out.getvalue()
 

@@ -33,7 +33,7 @@ from epkit.files.writing import replacing, write_all
 
 try:
     import fcntl
-except ImportError:  # Windows, where two runs at once are the user's to avoid
+except ImportError:  # Windows: the user must avoid two runs at once
     fcntl = None  # type: ignore[assignment]
 
 FORMAT: Final = "epkit.training/1"

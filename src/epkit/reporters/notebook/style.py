@@ -67,7 +67,7 @@ def _inside(selector: str, scope: str) -> str:
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:
-    """Give the outermost rules: what is before the braces, and what is in them."""
+    """Yield the outermost rules: the text before the braces, and the text inside them."""
     at = 0
     while (opening := css.find("{", at)) >= 0:
         depth, end = 1, opening + 1
