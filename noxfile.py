@@ -19,12 +19,12 @@ PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions
 
 
 def works(python: str | Path) -> bool:
-    """Tell whether this Python runs; a version manager's stand-in for a missing one does not."""
+    """Tell whether this Python runs; a version manager's placeholder for a missing one does not."""
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 def find(version: str) -> str | None:
-    """Find a Python: its version where it is on the path, else the path of the newest that pyenv has installed."""
+    """Find a Python: its version if it is on the path, otherwise the path of pyenv's newest one."""
     on_path = shutil.which(f"python{version}")
     if on_path is not None and works(on_path):
         return version
@@ -33,22 +33,23 @@ def find(version: str) -> str | None:
     return next((str(path) for path in reversed(newest_last) if works(path)), None)
 
 
-# nox with CI=true would fail on a missing interpreter.
+# With CI=true, nox would fail if an interpreter is missing.
 FOUND = [found for version in PYTHONS if (found := find(version))] or [None]
 TESTED = ".[local,docs,cluster,onnx,otlp]"
-"""What `tests` installs: Azure's two SDKs are heavy, hold packages back, and have a session of their own."""
+"""What `tests` installs. Azure's two SDKs are large, restrict the versions of packages, and have their own session."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
 SIDE_BY_SIDE = ["-n", "4", "--dist=worksteal"]
-"""How pytest runs much: on two cores, too, as most tests wait for servers and processes."""
+"""Options for many tests: they run in parallel, even on two cores, because most tests wait for servers and
+processes."""
 AGAIN = ["--reruns=2", "-raR"] if os.environ.get("CI") else []
-"""Busy machines make tests of real processes late: the last of three runs counts; who needs it is named (RERUN)."""
+"""On busy machines, tests of real processes may be late: the last of three runs counts, and RERUN names such tests."""
 OWN_SESSIONS = ("browser", "fuzz", "notebook", "servers", "site")
-"""Rooms of `tests/` with a session of their own."""
+"""Directories of `tests/` with their own session."""
 APART = [f"--ignore=tests/{room}" for room in OWN_SESSIONS]
 SUITE = [*APART, "-m", "not long", *SIDE_BY_SIDE, *AGAIN]
-"""The suite: all but what takes long, of which it has a quick relative."""
+"""The suite: all tests except the long ones, each of which has a quick variant here."""
 LIBRARIES = [
     *("tests/files", "tests/cli/commands", "tests/cli/bench/test_ab_flags.py", "tests/cli/score/test_score.py"),
     *("tests/cli/test_startup.py", "tests/cli/test_validate_and_sample.py"),
@@ -59,7 +60,7 @@ OTHER_PYTHONS = ["tests/core", "tests/reporters", *(path for path in LIBRARIES i
 """Tests that another Python may break: the same, and all of the core and the reporters."""
 QUICK = ("tests/core", "tests/files", "tests/reporters")
 COVERED_PERCENT = 90
-"""The least part of the lines of the core, of files and of reporters that OTHER_PYTHONS has to run."""
+"""Least percentage of the lines of the core, of files and of reporters that OTHER_PYTHONS must cover."""
 COVERAGE = [*(f"--cov=epkit.{room}" for room in ("core", "files", "reporters")), f"--cov-fail-under={COVERED_PERCENT}"]
 
 
@@ -84,7 +85,7 @@ def tests_all(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0])
 def long(session: nox.Session) -> None:
-    """Run what the suite leaves out: trainings, stories, kills, clusters of hosts (arguments go to pytest)."""
+    """Run the tests that the suite leaves out: trainings, stories, kills, clusters (arguments go to pytest)."""
     session.install(TESTED, *group("test"))
     session.run("pytest", *APART, "-m", "long", *SIDE_BY_SIDE, *AGAIN, *session.posargs)
 
@@ -110,7 +111,7 @@ def lowest(session: nox.Session) -> None:
     extras = [f"--extra={name}" for name in ("local", "docs", "train", "cluster", "otlp")]
     uv = ["uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", f"--python={session.virtualenv.location}"]
     session.run_install(*uv, *extras, "pyproject.toml", "-o", str(pins), external=True, silent=True)
-    # import-linter needs a later rich; what it holds is no matter of versions.
+    # import-linter needs a newer rich; its check does not depend on versions.
     tools = [requirement for requirement in group("test") if not requirement.startswith("import-linter")]
     session.install("-c", str(pins), ".[local,docs,train,cluster,otlp]", *tools)
     session.run("pytest", "-m", "not long", *SIDE_BY_SIDE, *AGAIN, *(session.posargs or LIBRARIES))
@@ -118,16 +119,16 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0])
 def quick(session: nox.Session) -> None:
-    """Run the tests of core, files and reporters: under a minute, for while you write (arguments go to pytest)."""
+    """Run the tests of core, files and reporters while you write: under a minute (arguments go to pytest)."""
     session.install(".", *group("test"))
     session.run("pytest", *SIDE_BY_SIDE, "-m", "not long", *QUICK, *session.posargs)
 
 
 @nox.session(python=FOUND[0])
 def fuzz(session: nox.Session) -> None:
-    """Look for input that breaks epkit, for ten minutes or `-- --seconds 3600` (other arguments go to pytest).
+    """Search for input that breaks epkit, for ten minutes or `-- --seconds 3600` (other arguments go to pytest).
 
-    `-- --seconds 0` makes the same examples each time, as CI does: two minutes.
+    `-- --seconds 0` uses the same examples each time, like CI: two minutes.
     """
     arguments, seconds = list(session.posargs), "600"
     if "--seconds" in arguments:
@@ -146,7 +147,7 @@ def has_chromium() -> bool:
 
 @nox.session(python=FOUND[0])
 def browser(session: nox.Session) -> None:
-    """Drive the docs page in the machine's own Chromium; screenshots stay in build/browser."""
+    """Test the docs page in the machine's own Chromium; screenshots stay in build/browser."""
     if not has_chromium():
         session.error("there is no Chromium: apt-get install chromium")
     session.install(TESTED, *group("test"), *group("browser"))
@@ -155,7 +156,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0])
 def notebook(session: nox.Session) -> None:
-    """Run docs/course.ipynb in a kernel and look at it in JupyterLab; screenshots stay in build/browser."""
+    """Run docs/course.ipynb in a kernel and check it in JupyterLab; screenshots stay in build/browser."""
     if not has_chromium():
         session.skip("there is no Chromium to look at notebooks with: apt-get install chromium")
     session.install(".[local,docs,train]", *group("test"), *group("notebook"))
@@ -164,9 +165,9 @@ def notebook(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0])
 def docs(session: nox.Session) -> None:
-    """Build the site of the manual into build/site, and look at it in the machine's own Chromium."""
+    """Build the site of the manual into build/site, and check it in the machine's own Chromium."""
     session.install(".", *group("test"), *group("browser"), *group("site"))
-    # A warning, such as one of a link or an anchor that leads nowhere, fails the build; all are shown.
+    # A warning, such as one about a broken link or anchor, fails the build; all warnings are shown.
     session.run("sphinx-build", "-qEnW", "--keep-going", "-c", "docs", ".", "build/site")
     if not has_chromium():
         session.warn("the site is built, and nothing looks at it: there is no Chromium: apt-get install chromium")
@@ -177,8 +178,8 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=FOUND[0])
 @nox.parametrize("sdks", ["azure", "azure-v1", "azure-v2"])
 def azure(session: nox.Session, sdks: str) -> None:
-    """Run the tests of the backends on Azure's genuine SDKs: both in one environment, and each alone."""
-    # Compiling all of an SDK takes a minute; its first import compiles what it imports.
+    """Run the tests of the backends with Azure's genuine SDKs: both in one environment, and each separately."""
+    # Compiling all of an SDK takes a minute; its first import compiles the parts that it imports.
     extras = "local,azure,train" if sdks == "azure" else f"local,{sdks}"
     session.install(f".[{extras}]", *group("test"), env={"UV_COMPILE_BYTECODE": "0"})
     # The local backend is tested by `tests`.
@@ -192,13 +193,13 @@ LOCKS = Path("tests/servers/locks")
 
 @nox.session(python=FOUND[0])
 def servers(session: nox.Session) -> None:
-    """Try epkit at the genuine servers of models, each in an environment of its own (arguments go to pytest)."""
+    """Test epkit with the genuine model servers, each in its own environment (arguments go to pytest)."""
     python = find("3.11")
     if python is None:
         session.skip("the servers' environments are locked for Python 3.11, which is not here")
     session.install(".[mlflow]", "scikit-learn", *group("test"), *group("servers"))
     folder = Path(session.cache_dir).resolve() / "servers"
-    # Compiling all of it takes longer than starting each server once does, which compiles what it imports.
+    # Compiling everything takes longer than one start of each server, which compiles the parts that it imports.
     environment = {**os.environ, "UV_COMPILE_BYTECODE": "0"}
 
     def make(lock: Path) -> None:
@@ -230,13 +231,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0])
 def bench(session: nox.Session) -> None:
-    """Measure epkit against ab, wrk, hey and Python clients; prints the tables of docs/performance.md."""
+    """Compare epkit with ab, wrk, hey and Python clients; prints the tables of docs/performance.md."""
     session.install(".", "-r", "benchmarks/requirements.txt")
     session.run("python", "benchmarks/run.py", *session.posargs, env={"PATH": os.environ["PATH"]})
 
 
 @nox.session(python=FOUND[0], name="bench-contract")
 def bench_contract(session: nox.Session) -> None:
-    """Measure `epkit validate` against jsonschema, fastjsonschema, jsonschema-rs (4 GB: `-- --parquet-gb 4`)."""
+    """Compare `epkit validate` with jsonschema, fastjsonschema, jsonschema-rs (4 GB: `-- --parquet-gb 4`)."""
     session.install(".", "-r", "benchmarks/requirements.txt")
     session.run("python", "benchmarks/contract.py", *session.posargs)

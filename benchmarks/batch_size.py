@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def measure(scratch: Path, endpoint: Embedded, options: argparse.Namespace) -> int:
-    """Take the readings, print the tables, and tell whether the proposal holds."""
+    """Take the readings, print the tables, and return the exit code."""
     make(scratch / "rows.csv", options.rows)
     own = environment(EPKIT_KEY=endpoint.key.reveal())
 
@@ -102,12 +102,12 @@ def row(point: dict[str, object], best: tuple[float, float, float], *, chosen: b
 
 
 def goal(what: str, ratio: float) -> Goal:
-    """Hold the proposal against the best point of the grid, whether it keeps the objective or not."""
+    """Compare the proposal with the best point of the grid, even if that point misses the objective."""
     return Goal(name=f"{what}, proposed : best", measured=ratio, sense="at most", limit=WITHIN, unit="×")
 
 
 def server_cpu_s() -> float:
-    """Return the CPU time, user and system, of the embedded endpoint: of the sessions that children of this began."""
+    """Return the CPU time, user and system, of the embedded endpoint: of all sessions that our children began."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

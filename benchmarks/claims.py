@@ -22,12 +22,12 @@ def truth(bench: Bench, subject: Client, peer: Client, seconds: int) -> tuple[st
     """Compare what two clients report of a server that waits 10 ms, c=64, in interleaved pairs.
 
     Args:
-        subject: whose report is judged.
-        peer: whose report it is held against.
-        seconds: how long each run takes; from 2 up, since the first reply of a connection waits longer.
+        subject: client whose report is judged.
+        peer: client whose report is the reference.
+        seconds: length of each run, at least 2, because the first reply of a connection waits longer.
 
     Returns:
-        The table, the goals, and for each pair what each client said and how long the server had waited.
+        The table, the goals, and for each pair the reports of both clients and the server's waiting times.
     """
     pairs: list[Pair] = []
     for round_ in range(bench.rounds):
@@ -97,7 +97,7 @@ def memory(bench: Bench, subject: Client, url: str, requests: int) -> tuple[list
     """Send *requests* in one run, c=64; the goal is its peak memory.
 
     Returns:
-        The goal, and what the run said and cost; empty when it failed.
+        The goal, and the run's report and cost; empty if it failed.
     """
     bench.say(f"memory: {requests:,} requests in one run; at 20,000 a second that takes {requests / 1.2e6:.0f} min")
     facts: dict[str, float | None] = {}
@@ -114,10 +114,10 @@ def memory(bench: Bench, subject: Client, url: str, requests: int) -> tuple[list
 
 
 def start(bench: Bench) -> tuple[list[Goal], dict[str, list[float] | list[str]]]:
-    """Measure how soon epkit is there: CPU of `--help`, wall time of ten requests compared with their own, imports.
+    """Measure the start of epkit: CPU of `--help`, wall time of ten requests compared with their own time, imports.
 
     Returns:
-        The goals, and every figure.
+        The goals, and all figures.
     """
     help_s: list[float] = []
     over_s: list[float] = []
@@ -130,7 +130,7 @@ def start(bench: Bench) -> tuple[list[Goal], dict[str, list[float] | list[str]]]
     try:
         with servers.waiting(bench.cores, delay_ms=WAIT_MS) as server:
             loading = [epkit_program(), "bench", "-n", "10", "--format", "json", server.url]
-            # These also fill the file cache and write the byte code, so that no measured run does.
+            # These runs also fill the file cache and write the byte code, so that no measured run does.
             for command in (telling, loading):
                 traced = once(command, environment(PYTHONPROFILEIMPORTTIME="1"))
                 heavy |= outputs.imported(traced.stderr) & HEAVY

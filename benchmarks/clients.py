@@ -1,4 +1,4 @@
-"""The clients: how each is called, how its report is read, how large its share of the requests is."""
+"""The clients: the command of each, the parser of its report, and its share of the requests."""
 
 import importlib.util
 import shutil
@@ -17,7 +17,7 @@ PAYLOAD = HERE / "payload.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What one run of a client shall do; *seconds* is for the client that only knows time."""
+    """The load of one run of a client; *seconds* is for a client that accepts only a duration."""
 
     url: str
     concurrency: int
@@ -29,9 +29,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One program that sends the load.
+    """A program that sends the load.
 
-    `share` is the part of a cell's requests that it is given: the slow ones would take minutes.
+    `share` is the client's part of a cell's requests: slow clients would otherwise take minutes.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Client:
         """Run the client once.
 
         Raises:
-            MeasureError: it failed, or one of its requests did.
+            MeasureError: the client failed, or one of its requests did.
         """
         finished = run(
             self.command(load),
@@ -61,13 +61,13 @@ class Client:
 
 
 def epkit_program() -> str:
-    """Return the epkit of this Python, else the one on PATH, else the bare word."""
+    """Return the epkit of this Python, otherwise the one on PATH, otherwise the bare word."""
     nearby = Path(sysconfig.get_path("scripts")) / "epkit"
     return str(nearby) if nearby.exists() else shutil.which("epkit") or "epkit"
 
 
 def epkit_command(load: Load) -> list[str]:
-    """Return `epkit bench …`; certificates are not verified, since ab, wrk and hey cannot."""
+    """Return `epkit bench …`; certificates are not verified, because ab, wrk and hey cannot verify them."""
     tls = ["--insecure"] if load.url.startswith("https") else []
     sizes = ["-n", str(load.requests), "-c", str(load.concurrency)]
     options = ["-p", str(PAYLOAD), "--no-validate", "--format", "json", *tls]
@@ -82,7 +82,7 @@ def ab_command(load: Load) -> list[str]:
 
 
 def wrk_command(load: Load) -> list[str]:
-    """Return `wrk -t1 …`, the payload named in the environment."""
+    """Return `wrk -t1 …`; the environment names the payload."""
     sizes = ["-t1", f"-c{load.concurrency}", f"-d{load.seconds}s"]
     return ["wrk", *sizes, "-s", str(HERE / "wrk.lua"), load.url]
 
@@ -110,12 +110,12 @@ def read_ab(finished: Finished, load: Load) -> outputs.Measured:
 
 
 def no_program(name: str) -> Callable[[], str | None]:
-    """Return a check that says when the program *name* is missing."""
+    """Return a check that reports a missing program *name*."""
     return lambda: None if shutil.which(name) else f"{name}: not on PATH, left out"
 
 
 def no_package(name: str) -> Callable[[], str | None]:
-    """Return a check that says when the package *name* is missing."""
+    """Return a check that reports a missing package *name*."""
     return lambda: None if importlib.util.find_spec(name) else f"{name}: not installed, left out"
 
 

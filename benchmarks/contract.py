@@ -50,12 +50,12 @@ SCHEMA = DOCUMENT["paths"]["/score"]["post"]["parameters"][0]["schema"]
 
 
 def body(rows: int, **change: Any) -> bytes:
-    """Return a body of *rows* rows, each with something changed."""
+    """Return a body with *rows* rows, each with the changed cells."""
     return json.dumps({"data": [{**PAYLOAD[n % 2], "pdays": n, **change} for n in range(rows)]}).encode()
 
 
 def candidates(data: bytes, *, valid: bool) -> dict[str, Callable[[], Any]]:
-    """Return what is measured: each parses the text and finds every violation it can."""
+    """Return the candidates: each parses the text and finds all violations that it can find."""
     import jsonschema
     import jsonschema_rs
 
@@ -75,7 +75,7 @@ def candidates(data: bytes, *, valid: bool) -> dict[str, Callable[[], Any]]:
 
 
 def fast(data: bytes) -> dict[str, Callable[[], Any]]:
-    """Return fastjsonschema, which stops at the first violation; nothing where it is not installed."""
+    """Return fastjsonschema, which stops at the first violation; empty if it is not installed."""
     if importlib.util.find_spec("fastjsonschema") is None:
         return {}
     import fastjsonschema
@@ -90,12 +90,12 @@ def fast(data: bytes) -> dict[str, Callable[[], Any]]:
 
 
 def measure(named: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the best time of each in seconds; the candidates take turns."""
+    """Return the best time of each candidate in seconds; the candidates take turns."""
     best = dict.fromkeys(named, float("inf"))
     for _ in range(rounds):
         for name, run in named.items():
             if name == "jsonschema" and best[name] < float("inf"):
-                continue  # a hundred times slower: once is enough
+                continue  # a hundred times slower: one run is enough
             start = time.perf_counter()
             run()
             best[name] = min(best[name], time.perf_counter() - start)
@@ -116,7 +116,7 @@ def of_bodies(rows: int, rounds: int) -> None:
 
 
 def of_tables(rows: int, rounds: int, parquet_gb: float) -> None:
-    """Measure tables: in memory, and from files in a process of their own."""
+    """Measure tables: in memory, and from files in a separate process."""
     columns = [name for name in PAYLOAD[0] if name != "pdays"]
     frame = pl.DataFrame(PAYLOAD).select(columns)[np.arange(rows) % 2].with_columns(pdays=pl.int_range(rows))
     validator = Validator(parse(DOCUMENT))
@@ -170,7 +170,7 @@ print(json.dumps([time.perf_counter() - start, peak, verdict.valid]))
 
 
 def of_file(file: Path, limit_s: float | None) -> None:
-    """Check a file in a process of its own."""
+    """Check a file in a separate process."""
     size = file.stat().st_size
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(file), json.dumps(DOCUMENT)], capture_output=True, check=True

@@ -26,33 +26,33 @@ from measure import environment, find_cores, run
 from servers import free_port, nginx
 
 GOAL = 1.02
-"""CPU of a request with `--otlp`, over that without."""
+"""Greatest ratio of the CPU of a request with `--otlp` to that without."""
 
 BLOCKS = 40
-"""Of 512 requests, a second."""
+"""Number of blocks of 512 requests per second."""
 
 PLAIN, SENT, AWAY = "without", "`--otlp`", "`--otlp`, nobody there"
 
 
 class Taker(BaseHTTPRequestHandler):
-    """A collector that takes everything."""
+    """A collector that accepts everything."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Take a request."""
+        """Accept a request."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 @contextmanager
 def collector() -> Iterator[str]:
-    """Run a collector in this process; yields its URL."""
+    """Run a collector in this process; yield its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Taker) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -60,7 +60,7 @@ def collector() -> Iterator[str]:
 
 
 def parts(url: str) -> str:
-    """Return what the parts cost: CPU of this thread for a request and a second, of the exporter's for a second."""
+    """Return the cost of the parts: CPU of this thread for a request and a second, of the exporter's for a second."""
     import numpy as np
 
     from epkit.core.load.phases import PhaseTimes

@@ -19,7 +19,7 @@ class MeasureError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cores:
-    """Where each side runs; both None where this system cannot pin."""
+    """The cores of both sides; both None if the system cannot pin processes."""
 
     server: int | None
     client: int | None
@@ -27,7 +27,7 @@ class Cores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """What a child that ended by itself said and cost."""
+    """The output and the cost of a child process that ended by itself."""
 
     cpu_s: float
     wall_s: float
@@ -38,7 +38,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What every part needs: where to run, how often, whom to tell."""
+    """The common values of all parts: cores, number of rounds, where to report."""
 
     cores: Cores
     scratch: Path
@@ -48,10 +48,10 @@ class Bench:
 
 
 def find_cores() -> tuple[Cores, str | None]:
-    """Choose the first core for the server and the last for the client, of those this process may use.
+    """Choose, of the cores of this process, the first for the server and the last for the client.
 
     Returns:
-        The cores, and a line about what is not as it should be.
+        The cores, and a line about a problem, if there is one.
     """
     if not hasattr(os, "sched_setaffinity"):
         return Cores(server=None, client=None), "this system cannot pin a process to a core: expect more noise"
@@ -63,12 +63,12 @@ def find_cores() -> tuple[Cores, str | None]:
 
 
 def pin(core: int | None) -> partial[None] | None:
-    """Return what a child calls between fork and exec to stay on *core*."""
+    """Return the function that a child calls between fork and exec to stay on *core*."""
     return None if core is None else partial(os.sched_setaffinity, 0, {core})
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return this process's environment without what would bend a client: proxies, epkit's own variables."""
+    """Return this process's environment without variables that affect a client: proxies, epkit's own variables."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -89,17 +89,17 @@ def run(
 
     Args:
         command: program and arguments.
-        core: None: wherever the system likes.
-        cwd: working directory, empty of configuration.
-        timeout_s: after which it is killed.
-        env: whole environment; None: `environment()`.
+        core: core of the process; None: the system chooses.
+        cwd: working directory, without configuration.
+        timeout_s: time after which it is killed.
+        env: complete environment; None: `environment()`.
 
     Returns:
-        User plus system CPU, its reaped children included; peak memory (an upper bound: Linux counts the image
-        that forked it, some 30 MB); what it wrote.
+        User plus system CPU, reaped children included; peak memory (an upper bound: Linux counts the process image that
+        forked it, some 30 MB); its output.
 
     Raises:
-        MeasureError: it did not start, did not end in time, or ended with another status than 0.
+        MeasureError: it did not start, did not end in time, or ended with a status other than 0.
 
     Source: wait4(2); getrusage(2) for ru_maxrss, in KiB on Linux and bytes on macOS.
     """

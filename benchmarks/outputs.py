@@ -1,4 +1,4 @@
-"""Parsers of the clients' reports, without input or output of their own."""
+"""Parsers of the clients' reports, without input or output."""
 
 import csv
 import json
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 class OutputError(ValueError):
-    """A report that cannot be read, or tells of failures."""
+    """A report that cannot be read, or that has failures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A client's word on its run; latencies are None where it measured too little to tell."""
+    """A client's figures of its run; latencies are None if there were too few measurements."""
 
     requests: int
     requests_per_s: float
@@ -25,12 +25,12 @@ def from_ab(report: str, percentiles: str) -> Measured:
 
     Args:
         report: its stdout.
-        percentiles: the file of `-e`, which has microseconds where the report rounds to ms.
+        percentiles: the file of `-e`, which has microseconds; the report rounds to ms.
 
     Raises:
         OutputError: a request failed, or a connection was not kept.
 
-    Source: httpd support/ab.c, 2.4; the count of kept requests is printed with `-k` only.
+    Source: httpd support/ab.c, 2.4; the number of kept connections is printed with `-k` only.
     """
     requests = int(find(r"^Complete requests:\s+(\d+)$", report, "ab"))
     failed = int(find(r"^Failed requests:\s+(\d+)$", report, "ab"))
@@ -50,13 +50,13 @@ def from_ab(report: str, percentiles: str) -> Measured:
 
 
 def from_wrk(report: str) -> Measured:
-    """Read the line of JSON that `wrk.lua` adds to wrk's report: microseconds, where the report rounds.
+    """Read the line of JSON that `wrk.lua` adds to wrk's report: it has microseconds; the report itself is rounded.
 
     Raises:
         OutputError: a request failed.
 
-    Source: wrk 4.1 src/wrk.c. Its percentiles are corrected for coordinated omission: a latency of more than
-    twice the mean interval of a connection's requests adds shorter ones. Steady servers are not touched by it.
+    Source: wrk 4.1 src/wrk.c. Its percentiles are corrected for coordinated omission: for a latency of more than twice
+        the mean interval of a connection's requests, shorter ones are added. This does not affect steady servers.
     """
     said = json.loads(find(r"^(\{.*\})$", report, "wrk"))
     failures = {kind: count for kind, count in said["errors"].items() if count}
@@ -88,7 +88,7 @@ def from_hey(report: str) -> Measured:
 
 
 def hey_percentile(percent: int, report: str) -> float | None:
-    """Return hey's percentile in ms; hey leaves out those that few requests do not support."""
+    """Return hey's percentile in ms; hey omits percentiles for which there are too few requests."""
     found = re.search(rf"^\s+{percent}%+ in ([\d.]+) secs$", report, re.MULTILINE)
     return float(found[1]) * 1000 if found else None
 
@@ -97,7 +97,7 @@ def from_epkit(report: str) -> Measured:
     """Read `epkit bench --format json`.
 
     Raises:
-        OutputError: not its report, or a request failed.
+        OutputError: it is not a report of epkit, or a request failed.
     """
     try:
         said = json.loads(report)
@@ -116,12 +116,12 @@ def from_epkit(report: str) -> Measured:
 
 
 def from_python_client(report: str) -> Measured:
-    """Read what `python_clients.py` prints."""
+    """Read the output of `python_clients.py`."""
     return Measured(**json.loads(report))
 
 
 def imported(importtime: str) -> set[str]:
-    """Return the top-level packages named in what `python -X importtime` writes to stderr.
+    """Return the top-level packages in the output of `python -X importtime` on stderr.
 
     Source: docs.python.org, using/cmdline: `import time: self [us] | cumulative | imported package`.
     """
@@ -130,7 +130,7 @@ def imported(importtime: str) -> set[str]:
 
 
 def find(pattern: str, text: str, program: str) -> str:
-    """Return the first group of *pattern*, which must be somewhere in *text*."""
+    """Return the first group of *pattern*, which must match somewhere in *text*."""
     found = re.search(pattern, text, re.MULTILINE)
     if found is None:
         raise OutputError(f"{program}: no {pattern!r} in its report")

@@ -25,10 +25,10 @@ PAYLOAD = Path(__file__).parents[1] / "payloads" / "bank-two-rows.json"
 
 
 def measure(url: str, rate: float, seconds: float, arrivals: str, *, core: int | None) -> dict[str, float]:
-    """Run an open loop on a core of its own and say how it kept its plan.
+    """Run an open loop on a separate core and return how well it kept its schedule.
 
     Returns:
-        Achieved and planned requests/s, percentiles of the start lag in ms, CPU in µs a request, failures.
+        Achieved and planned requests/s, percentiles of the start lag in ms, CPU in µs per request, failures.
     """
     with tempfile.TemporaryDirectory() as scratch:
         command = [
@@ -71,10 +71,10 @@ def measure(url: str, rate: float, seconds: float, arrivals: str, *, core: int |
 
 
 def stall() -> None:
-    """Hold the percentiles of 200/s, served one at a time by a server that stalls, against arithmetic; print a table.
+    """Compare the percentiles at 200/s, served one at a time by a server that stalls, with arithmetic; print a table.
 
-    Of a stall of 500 ms the i-th of its 100 arrivals waits 500 - 5 i ms, and they are a tenth of all requests: 1 % of
-    all wait longer than 450 ms, 5 % longer than 250 ms. What a closed loop calls latency sees one request a stall.
+    In a stall of 500 ms, the i-th of its 100 arrivals waits 500 - 5 i ms. These arrivals are a tenth of all requests: 1
+    % of all wait longer than 450 ms, 5 % longer than 250 ms. In a closed loop, the latency shows one request per stall.
     """
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from support.fault_server import FaultServer

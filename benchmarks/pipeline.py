@@ -72,7 +72,7 @@ for _ in range(2):
     found.append({"steps": times, "whole_s": whole, "inside_s": inside, "cpu_s": time.process_time() - cpu})
 print(json.dumps(found))
 """
-"""Runs the pipeline twice in one process: where nothing is imported yet, and where everything is."""
+"""Runs the pipeline twice in one process: before anything is imported, and after everything is."""
 
 
 def main() -> int:
@@ -84,7 +84,7 @@ def main() -> int:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory(prefix="epkit-benchmark-") as name:
         scratch = Path(name)
-        own = environment(HOME=name, XDG_STATE_HOME="")  # what is deployed here is not the user's
+        own = environment(HOME=name, XDG_STATE_HOME="")  # deployments here must not affect the user's
         _project(scratch, own)
         try:
             first = timed(scratch, own)
@@ -99,7 +99,7 @@ def main() -> int:
 
 
 def print_steps(rounds: Sequence[Sequence[Mapping[str, Any]]]) -> None:
-    """Print what a step costs that is reused, or skipped as the endpoint serves the model."""
+    """Print the cost of a step that is reused, or that is skipped because the endpoint serves the model already."""
     lines = []
     for place, step in enumerate(STEPS):
         cold, warm = ([each[run]["steps"][place] for each in rounds] for run in (0, 1))
@@ -113,7 +113,7 @@ def print_steps(rounds: Sequence[Sequence[Mapping[str, Any]]]) -> None:
 def print_whole(
     first: Mapping[str, Any], commands: Sequence[Sequence[float]], starts: Sequence[Sequence[float]]
 ) -> None:
-    """Print what the whole command costs, and what the sequence adds to a run in which everything is done."""
+    """Print the cost of the whole command, and the cost of the sequence in a run that does every step."""
     lines = []
     for name, found in (("epkit pipeline run bank", commands), ("epkit pipeline list --help", starts)):
         cpu_s, wall_s = zip(*found, strict=True)
@@ -136,7 +136,7 @@ def _project(scratch: Path, own: Mapping[str, str]) -> None:
 
 
 def timed(scratch: Path, own: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Run the pipeline twice in a fresh process; return what was measured of either."""
+    """Run the pipeline twice in a new process; return the measurements of both runs."""
     found: list[dict[str, Any]] = json.loads(_python(scratch, own, "-c", TIMED))
     return found
 
@@ -149,7 +149,7 @@ def command(scratch: Path, own: Mapping[str, str], *arguments: str) -> tuple[flo
 
 
 def epkit(scratch: Path, own: Mapping[str, str], *arguments: str) -> str:
-    """Run a command of epkit; return what it printed."""
+    """Run a command of epkit; return its output."""
     return _python(scratch, own, "-m", "epkit", *arguments)
 
 

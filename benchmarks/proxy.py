@@ -27,7 +27,7 @@ from table import SUBJECT, Reading, speed_table
 
 REQUESTS = 100_000
 HTTPX_SHARE = 0.02
-"""Of the requests: httpx takes some hundred times longer for each."""
+"""Share of the requests for httpx, which needs some hundred times longer for each."""
 
 CONFIG = """
 Port {port}
@@ -76,10 +76,10 @@ def main() -> int:
 
 
 def ways(proxy: str, *, tunnels: bool) -> list[Client]:
-    """Return epkit with and without the proxy, by both engines.
+    """Return epkit with and without the proxy, with both engines.
 
     Args:
-        tunnels: whether the proxy does nothing else; else it also answers as a server.
+        tunnels: whether the proxy only opens tunnels; otherwise it also answers like a server.
     """
     epkit = next(client for client in CLIENTS if client.name == SUBJECT)
 
@@ -104,7 +104,7 @@ def ways(proxy: str, *, tunnels: bool) -> list[Client]:
 
 @contextmanager
 def tinyproxy(scratch: Path, origin: str, *, core: int | None) -> Iterator[str]:
-    """Run tinyproxy, which opens tunnels to *origin* alone; yields `HOST:PORT`.
+    """Run tinyproxy, which opens tunnels only to *origin*; yield `HOST:PORT`.
 
     Raises:
         MeasureError: it did not start.
@@ -129,7 +129,7 @@ def tinyproxy(scratch: Path, origin: str, *, core: int | None) -> Iterator[str]:
 
 
 def say(line: str) -> None:
-    """Say how far it is."""
+    """Report the progress."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -19,7 +19,7 @@ Post = Callable[[], Awaitable[int]]
 
 
 async def closed_loop(post: Post, requests: int, concurrency: int) -> dict[str, float]:
-    """Post *requests* times with *concurrency* in flight; return what `outputs.Measured` holds."""
+    """Post *requests* times with *concurrency* in flight; return the values of `outputs.Measured`."""
     left = requests
     times_ns = array("q")
 
@@ -76,7 +76,7 @@ async def with_httpx(url: str, requests: int, concurrency: int, body: bytes) -> 
 
 
 def main() -> None:
-    """Run the client that the first argument names, print its figures as JSON."""
+    """Run the client that the first argument names, and print its figures as JSON."""
     library, url, requests, concurrency, payload = sys.argv[1:]
     load = {"aiohttp": with_aiohttp, "httpx": with_httpx}[library]
     body = Path(payload).read_bytes()

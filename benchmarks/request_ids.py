@@ -68,17 +68,17 @@ def main() -> int:
 
 
 class _Nowhere:
-    """A transport that takes what is written, and drops it."""
+    """A transport that drops everything that is written."""
 
     def set_write_buffer_limits(self, high: int) -> None:
-        """Nothing is buffered."""
+        """Do nothing: nothing is buffered."""
 
     def write(self, data: bytes) -> None:
-        """Drop it."""
+        """Drop the data."""
 
 
 class _Engine:
-    """As much of an engine as a connection that is never closed asks for."""
+    """The parts of an engine that a connection needs if it is never closed."""
 
     keepalive = True
 
@@ -88,12 +88,12 @@ class _Engine:
         self.done: Any = None
 
     def crash(self, error: BaseException) -> None:
-        """Fail."""
+        """Raise the error."""
         raise error
 
 
 def _stretch(way: str) -> float:
-    """Answer some requests, and return what one cost, µs of CPU."""
+    """Answer some requests, and return the cost of one, in µs of CPU."""
     from epkit.core.http.request import Request, build
     from epkit.core.load.phases import PhaseTimes
     from epkit.core.load.plan import Phase
@@ -104,7 +104,7 @@ def _stretch(way: str) -> float:
     given = [("User-Agent", "epkit"), ("Accept", "*/*"), ("Content-Type", "application/json")]
     request: Request = build("POST", "/score", "127.0.0.1:8000", given, BODY)
     if header:
-        # Not above: another checkout may not have them.
+        # Not imported above, because another checkout may not have them.
         from epkit.core.http.request_ids import RequestIds, numbered, unnumbered
         from epkit.engines.stamps import Stamps
         from epkit.engines.wire.numbered import NumberedConnection

@@ -34,7 +34,7 @@ DEFAULT_PARTS = ("plain", "tls", "truth", "start")
 
 
 class Results:
-    """What has been measured so far; an interrupted run prints it too."""
+    """The measurements so far; an interrupted run prints them too."""
 
     def __init__(self) -> None:
         self.readings: list[Reading] = []
@@ -45,17 +45,17 @@ class Results:
         self.cells: list[str] = []
 
     def complain(self, line: str) -> None:
-        """Say and keep what went wrong."""
+        """Report and store a problem."""
         self.failures.append(line)
         say(f"failed: {line}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what the command line asks for.
+    """Measure the parts that the command line selects.
 
     Returns:
-        0 when all that was to be measured was, whatever the goals say; 1 when a measurement failed;
-        130 when interrupted.
+        0 if all measurements succeeded, whether or not the goals are met; 1 if a measurement failed; 130 if the run was
+        interrupted.
     """
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, terminate)
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(options: argparse.Namespace, results: Results) -> None:
-    """Run the chosen parts into *results*."""
+    """Run the selected parts, and store the measurements in *results*."""
     parts = set(options.only or DEFAULT_PARTS)
     cells = [cell for cell in speed.CELLS if parts & {cell.key, "tls" if cell.tls else "plain"}]
     clients = [client for client in CLIENTS if client.name in (options.clients or client.name)]
@@ -98,7 +98,7 @@ def measure(options: argparse.Namespace, results: Results) -> None:
     if note:
         say(note)
     if cores.server is not None:
-        # This process only waits; it does so away from the client.
+        # This process only waits, on another core than the client.
         os.sched_setaffinity(0, {cores.server})
     nginx = servers.nginx_version()
     results.facts = {
@@ -134,7 +134,7 @@ def measure(options: argparse.Namespace, results: Results) -> None:
 
 
 def present(client: Client) -> bool:
-    """Tell whether *client* can be run here; say so in one line where it cannot."""
+    """Tell whether *client* can run here; if not, report the reason in one line."""
     missing = client.missing()
     if missing:
         say(missing)
@@ -142,7 +142,7 @@ def present(client: Client) -> bool:
 
 
 def machine(results: Results) -> str:
-    """Return the line that says where and how the figures were taken."""
+    """Return the line that describes the machine and the method."""
     facts = results.facts
     if "cores" not in facts:
         return "Nothing was measured."
@@ -200,12 +200,12 @@ def positive(text: str) -> int:
 
 
 def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Leave through every `finally`, as Ctrl-C does."""
+    """Exit through every `finally`, as with Ctrl-C."""
     raise SystemExit(143)
 
 
 def say(line: str) -> None:
-    """Tell the user how it goes."""
+    """Report the progress to the user."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -59,8 +59,8 @@ def main() -> int:
 
 
 def measure(stack: ExitStack, scratch: Path, cores: Cores, rows: int, rounds: int) -> None:
-    """Take every figure and print the tables."""
-    # In a process of its own: Linux counts the memory of this one into that of its children.
+    """Take all figures and print the tables."""
+    # In a separate process, because Linux counts the memory of this one as that of its children.
     making = ",".join(f"{name}={count}" for name, count in (("rows", rows), ("many", 5 * rows), ("few", BATCH)))
     run([sys.executable, __file__, "--make", making], core=cores.server, cwd=scratch, timeout_s=60)
     folder = scratch / "nginx"
@@ -144,7 +144,7 @@ def measure(stack: ExitStack, scratch: Path, cores: Cores, rows: int, rounds: in
 
 
 def make(path: Path, rows: int) -> None:
-    """Write the course's two rows in turn, with two columns that vary."""
+    """Write the course's two rows alternately; two columns vary."""
     import numpy as np
     import polars as pl
 

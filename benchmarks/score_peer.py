@@ -21,7 +21,7 @@ REALS = {"emp.var.rate", "cons.price.idx", "cons.conf.idx", "euribor3m", "nr.emp
 
 
 def batches(lines: Iterator[list[str]], rows: int) -> Iterator[tuple[int, list[list[str]]]]:
-    """Cut the rows."""
+    """Cut rows into batches."""
     number = 0
     while batch := list(islice(lines, rows)):
         yield number, batch

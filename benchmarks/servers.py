@@ -1,4 +1,4 @@
-"""The two servers that the clients send to: nginx, and one that waits an exact time."""
+"""The two servers to which the clients send: nginx, and one that waits an exact time."""
 
 import http.client
 import json
@@ -17,9 +17,9 @@ from measure import Cores, MeasureError, environment, pin
 from waiting import BODY
 
 HERE = Path(__file__).parent
-# One process that does not fork: ending it ends everything. Request bodies are read and dropped, as a server
-# that costs nothing does; the limits on connections are beyond any run. One TLS cipher, or each client
-# would choose its own.
+# One process that does not fork, so ending it ends everything. Request bodies are read and dropped, so the server costs
+# nothing. The limits on connections are higher than any run needs. There is one TLS cipher, because each client would
+# otherwise choose its own.
 CONFIG = """
 daemon off;
 master_process off;
@@ -69,7 +69,7 @@ http {{
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origins:
-    """Where nginx answers, and where it passes on what a client sends to a proxy (`HOST:PORT`)."""
+    """The addresses of nginx: as a server, and as a proxy (`HOST:PORT`)."""
 
     plain: str
     tls: str
@@ -78,14 +78,14 @@ class Origins:
 
 @dataclass(slots=True, kw_only=True)
 class Waiting:
-    """Where the waiting server answers and, once it has ended, how long its replies waited."""
+    """The address of the waiting server and, after it has ended, the waiting times of its replies."""
 
     url: str
     waits: dict[str, float | None] = field(default_factory=dict)
 
 
 def nginx_version() -> str | None:
-    """Return nginx's version, None where it is missing."""
+    """Return nginx's version, None if nginx is missing."""
     program = shutil.which("nginx", path=search_path())
     if program is None:
         return None
@@ -94,21 +94,21 @@ def nginx_version() -> str | None:
 
 
 def search_path() -> str:
-    """Return PATH with the directories where a system keeps its servers."""
+    """Return PATH with the directories in which a system has its servers."""
     return environment().get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 
 
 @contextmanager
 def nginx(scratch: Path, *, core: int | None, reply: bytes = BODY) -> Iterator[Origins]:
-    """Run nginx on free loopback ports, plain, TLS 1.3 and as a proxy, answering one reply to every `/score`.
+    """Run nginx on free loopback ports (plain, TLS 1.3, and as a proxy) with one reply to every `/score`.
 
     Args:
-        scratch: an empty directory of the caller's, for configuration, certificate and log.
-        core: where it runs; None: wherever the system likes.
-        reply: its body.
+        scratch: an empty directory for configuration, certificate and log.
+        core: its core; None: the system chooses.
+        reply: body of the reply.
 
     Raises:
-        MeasureError: it did not start, or answers something else; the line is nginx's own.
+        MeasureError: nginx did not start, or sends another reply; the line is nginx's own.
     """
     try:
         import trustme
@@ -148,15 +148,15 @@ def nginx(scratch: Path, *, core: int | None, reply: bytes = BODY) -> Iterator[O
 
 @contextmanager
 def waiting(cores: Cores, *, delay_ms: float, predictions: int = 2) -> Iterator[Waiting]:
-    """Run the waiting server; on leaving, the value's `waits` tells how long its replies waited.
+    """Run the waiting server; after the block, the value's `waits` has the waiting times of its replies.
 
     Args:
-        cores: it spins on its own, and sleeps where it shares one with the client.
-        delay_ms: from a request's last byte to its reply.
-        predictions: in each reply.
+        cores: on a separate core the server spins; on the client's core it sleeps.
+        delay_ms: time from a request's last byte to its reply.
+        predictions: number of predictions in each reply.
 
     Raises:
-        MeasureError: it did not start, or broke; its traceback is on stderr.
+        MeasureError: it did not start, or crashed; its traceback is on stderr.
     """
     way = "sleep" if cores.server == cores.client else "spin"
     process = subprocess.Popen(
@@ -182,14 +182,14 @@ def waiting(cores: Cores, *, delay_ms: float, predictions: int = 2) -> Iterator[
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
+    """Return a free loopback port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
 
 def answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until *port* takes connections; False when the process ended or ten seconds passed."""
+    """Wait until *port* accepts connections; False if the process ended or ten seconds passed."""
     deadline = time.monotonic() + 10
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -202,7 +202,7 @@ def answers(process: subprocess.Popen[bytes], port: int) -> bool:
 
 
 def check_reply(connection: http.client.HTTPConnection, body: bytes) -> None:
-    """Make sure that the server gives the reply that everything here is measured with."""
+    """Check that the server sends the expected reply."""
     try:
         connection.request("POST", "/score", body=b"{}", headers={"Content-Type": "application/json"})
         reply = connection.getresponse()
@@ -213,7 +213,7 @@ def check_reply(connection: http.client.HTTPConnection, body: bytes) -> None:
 
 
 def stop(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
-    """End a server of ours, with force where it does not listen."""
+    """End one of our servers, by force if it does not end."""
     if process.poll() is None:
         process.terminate()
         try:

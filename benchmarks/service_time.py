@@ -33,18 +33,18 @@ clock = time.perf_counter_ns
 
 
 class SelfTimed(asyncio.Protocol):
-    """Answers each request when its last byte is here, and says how long that took."""
+    """Answers each request after its last byte arrived, with the time that this took."""
 
     def __init__(self) -> None:
         self._head = b""
         self._left = self._began = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
+        """Store the transport."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request; there is one in flight on a connection."""
+        """Receive a part of a request; there is one request in flight per connection."""
         if not self._began:
             self._began = clock()
         if not self._left:
@@ -62,7 +62,7 @@ class SelfTimed(asyncio.Protocol):
 
 
 async def serve(certificate: str | None) -> None:
-    """Serve on a free port, which is printed, until stdin ends."""
+    """Serve on a free port and print the port, until stdin ends."""
     context = None
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -75,7 +75,7 @@ async def serve(certificate: str | None) -> None:
 
 
 def measure(url: str, payload: Path, rate: float, seconds: float, core: int | None) -> dict[str, float]:
-    """Run an open loop and return the medians of service, server's and other time, ms, and the requests that failed."""
+    """Run an open loop; return median service time, server's own and other time in ms, and the failed requests."""
     command = [sys.executable, "-m", "epkit", "bench", "--rate", f"{rate:g}", "-t", f"{seconds:g}", "--warmup", "1s"]
     command += [
         "-c",
@@ -107,7 +107,7 @@ def measure(url: str, payload: Path, rate: float, seconds: float, core: int | No
 
 
 def measure_bare(url: str, payload: Path, rate: float, seconds: float) -> float:
-    """Ask with a blocking socket and nothing else; return the median of what is above the server's own time, ms."""
+    """Send with a plain blocking socket; return the median of the times minus the server's own time, in ms."""
     to, body = urlsplit(url), payload.read_bytes()
     request = f"POST {to.path} HTTP/1.1\r\nHost: {to.netloc}\r\nContent-Type: application/json\r\n".encode()
     request += b"Content-Length: %d\r\n\r\n" % len(body) + body
@@ -137,7 +137,7 @@ def measure_bare(url: str, payload: Path, rate: float, seconds: float) -> float:
 
 
 def measure_alone(url: str, payload: Path, rate: float, seconds: float, core: int | None) -> float:
-    """Run `measure_bare` in a process of its own, on the client's core."""
+    """Run `measure_bare` in a separate process, on the client's core."""
     command = [
         sys.executable,
         __file__,

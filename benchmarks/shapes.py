@@ -42,7 +42,7 @@ def main() -> None:
             for place in range(len(SHAPES)):
                 shape = SHAPES[(place + turn) % len(SHAPES)]
                 cost = measured(path, shape, options.rows)
-                if turn:  # the first round warms up
+                if turn:  # the first round is a warm-up
                     costs[shape].append(cost)
     lines = [
         (shape, f"{median(mine):.2f}", f"{median(a / b for a, b in zip(mine, costs[SHAPES[0]], strict=True)):.2f}")
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def measured(path: Path, shape: str, rows: int) -> float:
-    """Encode a table in one shape; microseconds of CPU a row."""
+    """Encode a table in one shape; return microseconds of CPU per row."""
     source = CsvSource(path, "rows.csv", Validator(parse(json.loads(SCHEMA.read_bytes()))).rows)
     envelope = replace(from_wrap(shape), names=source.names)
     before, after = envelope.around()

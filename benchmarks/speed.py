@@ -1,4 +1,4 @@
-"""The cells of speed: every client, with every kind of load on nginx, in turns."""
+"""The cells of speed: every client with every kind of load on nginx, in turns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from table import Cost, Reading, cpu_us_per_request, startup_ms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One way to load nginx; `share` keeps a slow cell as long as the others."""
+    """One kind of load on nginx; `share` gives a slow cell about the same duration as the others."""
 
     name: str
     tls: bool
@@ -20,7 +20,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """The name as a command line takes it: plain-c64."""
+        """The name in the form of the command line: plain-c64."""
         return self.name.replace(" c=", "-c")
 
 
@@ -37,10 +37,10 @@ def read_cell(bench: Bench, cell: Cell, client: Client, url: str, requests: int,
     """Measure one client in one cell: a short run, then a long one.
 
     Args:
-        requests: the cell's number; the client gets its share, and the short run twice the connections.
+        requests: the cell's number of requests; the client gets its share, and the short run twice the connections.
 
     Raises:
-        MeasureError: it failed, or one of its requests did.
+        MeasureError: the client failed, or one of its requests did.
     """
     few = max(20, 2 * cell.concurrency)
     many = max(10 * few, round(requests * cell.share * client.share))
@@ -57,7 +57,7 @@ def read_cell(bench: Bench, cell: Cell, client: Client, url: str, requests: int,
 
     said, finished = client.send(load(few, 1))
     short = Cost(requests=said.requests, cpu_s=finished.cpu_s)
-    # The client that only knows time runs a second, then so much longer that the difference is as asked.
+    # A client that accepts only a duration runs one second, then longer by the requested duration.
     seconds = 1 + max(1, round(many / said.requests_per_s)) if client.by_time else 1
     said, finished = client.send(load(many, seconds))
     long = Cost(requests=said.requests, cpu_s=finished.cpu_s)
@@ -84,7 +84,8 @@ def speed(
 ) -> None:
     """Measure every client in every cell, round by round, into *readings*.
 
-    In each cell the clients take turns, beginning with another one each time: no one always follows the same.
+    In each cell the clients take turns, and another one is first in each round, so that none always follows the same
+    one.
     """
     for round_ in range(bench.rounds):
         for place, cell in enumerate(cells):

@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--own", metavar="PYTHON", default=sys.executable, help="interpreter to measure, default this")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="rounds, default 15")
     options = parser.parse_args()
-    # Not resolved: a link in a virtual environment is what makes it one.
+    # Not resolved: Python recognises a virtual environment by the link.
     sides = {"epkit": Path(options.own).absolute()}
     if options.base is not None:
         sides["base"] = Path(options.base).absolute()

@@ -1,4 +1,4 @@
-"""Makes the tables for a reader from readings: differences, medians, ratios, goals. Its functions are pure."""
+"""Makes tables from readings: differences, medians, ratios, goals. Its functions are pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ SUBJECT = "epkit"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a client's process used for a number of requests, start-up included."""
+    """The cost of a client's process for a number of requests, start included."""
 
     requests: int
     cpu_s: float
@@ -18,7 +18,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One client in one cell in one round."""
+    """The reading of one client in one cell in one round."""
 
     cell: str
     client: str
@@ -33,7 +33,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """The middle of several rounds and how far they lie apart."""
+    """The median, least and greatest value of several rounds."""
 
     low: float
     middle: float
@@ -42,7 +42,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """One thing to reach; `measured` is None where a peer or a part was left out."""
+    """A goal; `measured` is None if a peer or a part was left out."""
 
     name: str
     measured: float | None
@@ -63,18 +63,18 @@ class Goal:
 
 
 def cpu_us_per_request(*, many: Cost, few: Cost) -> float:
-    """Return µs of CPU per request, free of start-up and of opening the connections.
+    """Return µs of CPU per request, without the cost of the start and of opening the connections.
 
     Args:
         many: a long run.
-        few: a short run of the same client, with as many connections.
+        few: a short run of the same client, with the same number of connections.
 
     Returns:
-        (CPU(N) − CPU(n0)) / (N − n0): what each *further* request costs.
+        (CPU(N) − CPU(n0)) / (N − n0): the cost of each *further* request.
 
     Raises:
-        ValueError: the long run was not the longer one, or did not cost more: so few requests drown in the noise
-            of the start, and a figure of nothing or less would meet every goal.
+        ValueError: the long run was not longer, or did not cost more. The noise of the start is then greater than the
+            cost of the requests, and a figure of 0 or less would meet every goal.
     """
     if many.requests <= few.requests:
         raise ValueError(f"{many.requests} requests are not more than {few.requests}")
@@ -84,20 +84,20 @@ def cpu_us_per_request(*, many: Cost, few: Cost) -> float:
 
 
 def startup_ms(*, many: Cost, few: Cost) -> float:
-    """Return ms of CPU that the short run used apart from its requests: the process's start, connections, report."""
+    """Return ms of CPU of the short run without its requests: the process's start, connections, report."""
     return few.cpu_s * 1e3 - few.requests * cpu_us_per_request(many=many, few=few) / 1e3
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
-    """Return least, median and greatest of the values there are; None where there are none."""
+    """Return least, median and greatest of the known values; None if there are none."""
     known = [value for value in values if value is not None]
     return Spread(low=min(known), middle=median(known), high=max(known)) if known else None
 
 
 def ratios(readings: Sequence[Reading], cell: str, over: str, under: str) -> Spread | None:
-    """Return the CPU per request of one client over another's, taken within each round where both were measured.
+    """Return ratios of CPU per request of two clients, one ratio for each round in which both were measured.
 
-    Within a round, since neighbours in time share the machine's mood.
+    The ratio is taken within a round, because other work on the machine then affects both clients alike.
     """
     cpu = {(reading.client, reading.round): reading.cpu_us for reading in readings if reading.cell == cell}
     pairs = [(cpu[over, r], cpu.get((under, r))) for client, r in cpu if client == over]
@@ -105,7 +105,7 @@ def ratios(readings: Sequence[Reading], cell: str, over: str, under: str) -> Spr
 
 
 def speed_table(readings: Sequence[Reading]) -> str:
-    """Return the table of all cells in Markdown; medians over the rounds, least and greatest in brackets."""
+    """Return the table of all cells in Markdown: medians over the rounds, with least and greatest in brackets."""
     rows = []
     for cell in dict.fromkeys(reading.cell for reading in readings):
         for client in dict.fromkeys(reading.client for reading in readings if reading.cell == cell):
@@ -137,7 +137,7 @@ def speed_table(readings: Sequence[Reading]) -> str:
 
 
 def speed_goals(readings: Sequence[Reading], cells: Collection[str]) -> list[Goal]:
-    """Return the goals on CPU per request in *cells*, each the median of the rounds' ratios."""
+    """Return the goals for CPU per request in *cells*; each is the median of the rounds' ratios."""
 
     def ratio(cell: str, over: str, under: str) -> float | None:
         found = ratios(readings, cell, over, under)
@@ -175,7 +175,7 @@ def speed_goals(readings: Sequence[Reading], cells: Collection[str]) -> list[Goa
 
 
 def goals_table(goals: Sequence[Goal]) -> str:
-    """Return the goals in Markdown, a verdict each."""
+    """Return the goals in Markdown, each with its verdict."""
     rows = [
         [
             goal.name,
@@ -189,7 +189,7 @@ def goals_table(goals: Sequence[Goal]) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
-    """Return a Markdown table, padded to be read as it is; all columns but the first *left* lean right."""
+    """Return a Markdown table that is padded for reading as text; columns after the first *left* are right-aligned."""
     widths = [max(3, *(len(row[column]) for row in (header, *rows))) for column in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
@@ -204,12 +204,12 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int)
 
 
 def middle_text(values: Spread | None, digits: int) -> str:
-    """Return the median as text."""
+    """Format the median."""
     return "–" if values is None else f"{values.middle:,.{digits}f}"
 
 
 def spread_text(values: Spread | None, digits: int) -> str:
-    """Return the median and, in brackets, least and greatest as text."""
+    """Format the median, with least and greatest in brackets."""
     if values is None or values.low == values.high:
         return middle_text(values, digits)
     return f"{values.middle:,.{digits}f} ({values.low:,.{digits}f}–{values.high:,.{digits}f})"

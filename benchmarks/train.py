@@ -31,7 +31,7 @@ from train_peers import ON_TABLES, PEERS
 HERE: Final = Path(__file__).parent
 COURSE: Final = HERE.parent.parent / "shared" / "data" / "bank-marketing" / "bankmarketing_train.csv.gz"
 GOALS: Final = {"accuracy": 0.91866, "AUC": 0.94615}
-"""What the course's best run reached on one holdout of a tenth."""
+"""Figures of the course's best run on one holdout of a tenth."""
 
 PARTS: Final = ("course", "sets", "artefact", "memory", "tables", "peers")
 BUDGET_S: Final = 120
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def course(scratch: Path, table: Path, quick: bool) -> None:
-    """Judge the model that a search chose, and LightGBM's default, on splits that the search did not have."""
+    """Judge the model that a search chose, and LightGBM's default, on splits that the search did not use."""
     runs, splits = (10, 1) if quick else (85, 10)
     done = trained(scratch, table, "y", "model", "--runs", runs, "--test-size", 0)
     report = done["report"]
@@ -113,7 +113,7 @@ def course(scratch: Path, table: Path, quick: bool) -> None:
 
 
 def print_holdouts(y: np.ndarray, out: np.ndarray, draws: int = 2000) -> None:
-    """Say how often a random tenth of the rows reaches the course's figures with one and the same model."""
+    """Print how often one and the same model reaches the course's figures on a random tenth of the rows."""
     draw = np.random.default_rng(0)
     reached = dict.fromkeys(GOALS, 0)
     for _ in range(draws):
@@ -125,7 +125,7 @@ def print_holdouts(y: np.ndarray, out: np.ndarray, draws: int = 2000) -> None:
 
 
 def print_arrays(members: Sequence[tuple[float, Mapping[str, Any]]], examples: Any) -> None:
-    """Say how far the arrays that are deployed are from what LightGBM answers, on all rows and on damaged ones."""
+    """Print how far the deployed arrays deviate from LightGBM's results, on all rows and on damaged ones."""
     from epkit.served.model import combine
     from epkit.served.model import margins as served
 
@@ -133,7 +133,7 @@ def print_arrays(members: Sequence[tuple[float, Mapping[str, Any]]], examples: A
     arrays = combine([(weight, each.arrays()) for weight, each in fitted])
     draw = np.random.default_rng(0)
     damaged = examples.matrix.copy()
-    damaged[draw.random(damaged.shape) < 0.1] = np.nan  # a missing number, and a category that was not seen
+    damaged[draw.random(damaged.shape) < 0.1] = np.nan  # missing numbers, and unknown categories
     for name, matrix in (("as they are", examples.matrix), ("a tenth of the values missing or unseen", damaged)):
         wanted = sum(weight * each.margins(matrix) for weight, each in fitted)
         print(
@@ -142,7 +142,7 @@ def print_arrays(members: Sequence[tuple[float, Mapping[str, Any]]], examples: A
 
 
 def sets(scratch: Path, _: Path, quick: bool) -> None:
-    """Compare the chosen model with LightGBM's default on rows that neither saw, on sets that need no download."""
+    """Compare the chosen model with LightGBM's default on rows new to both, on data sets without a download."""
     import polars as pl
 
     seeds, runs = (range(2), 6) if quick else (range(5), 25)
@@ -169,11 +169,11 @@ def sets(scratch: Path, _: Path, quick: bool) -> None:
 
 
 T_95: Final = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-"""Student's 97.5 % quantile by the number of differences."""
+"""Student's 97.5 % quantile, by the number of differences."""
 
 
 def tables(scratch: Path, options: argparse.Namespace) -> None:
-    """Have epkit and its peers take turns at tables: the same rows, the same seconds, one core each."""
+    """Run epkit and its peers on tables in turns: the same rows, the same seconds, one core each."""
     pythons = dict.fromkeys(ON_TABLES, sys.executable) | dict(each.split("=", 1) for each in options.python)
     there = [name for name, (module, _) in ON_TABLES.items() if _has(pythons[name], module)]
     for name in set(ON_TABLES) - set(there):
@@ -207,7 +207,7 @@ def _has(interpreter: str, module: str) -> bool:
 
 
 def _table_line(table: str, rows: int, name: str, found: Mapping[str, list[dict[str, Any]]]) -> Sequence[str]:
-    """Write what came of a library at a table."""
+    """Format the result of a library for a table."""
     own, first = found[name], found["epkit"]
     shown_figures, differences = [], []
     for metric in own[0]["report"]["figures"]:
@@ -226,7 +226,7 @@ def _table_line(table: str, rows: int, name: str, found: Mapping[str, list[dict[
 
 
 def artefact(scratch: Path, table: Path, quick: bool) -> None:
-    """Time the written model: loaded, asked in process, and behind the genuine server."""
+    """Time the written model: its loading, its predictions in process, and behind the genuine server."""
     if not table.exists():
         table = scratch / "bank.csv"
         epkit(scratch, "init", "--sample", table)
@@ -267,7 +267,7 @@ def artefact(scratch: Path, table: Path, quick: bool) -> None:
 
 
 def memory(scratch: Path, _: Path, quick: bool) -> None:
-    """Train on a large table, and add up what all processes of the training held at a time."""
+    """Train on a large table, and measure the greatest memory of all processes of the training together."""
     import polars as pl
 
     rows = 100_000 if quick else 1_000_000
@@ -283,7 +283,7 @@ def memory(scratch: Path, _: Path, quick: bool) -> None:
 
 
 def peers(scratch: Path, table: Path, budget_s: int) -> None:
-    """Give epkit and AutoML libraries, each in an environment of its own, the same seconds on the same fold."""
+    """Run epkit and AutoML libraries, each in its own environment, with the same seconds on the same fold."""
     lines = []
     for name, (packages, script) in PEERS.items():
         home = scratch / name
@@ -316,7 +316,7 @@ def trained(scratch: Path, table: Path, label: str, out: str, *options: object) 
 
 
 def _measured(command: Sequence[object], scratch: Path, most_s: float) -> dict[str, Any]:
-    """Run a command whose last line of output is JSON; return it as `report`, and its cost."""
+    """Run a command whose last line of output is JSON; return this line as `report`, and the cost."""
     began = time.perf_counter()
     own = os.environ | {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
     with (
@@ -331,7 +331,7 @@ def _measured(command: Sequence[object], scratch: Path, most_s: float) -> dict[s
             if time.perf_counter() - began > most_s:
                 process.kill()
             peak = max(peak, held_bytes(process.pid))
-            time.sleep(0.5)  # adding memory up costs the kernel a walk through it
+            time.sleep(0.5)  # to measure memory, the kernel walks through all of it
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"{command[0]} ended with {process.returncode}")
@@ -343,19 +343,19 @@ def _measured(command: Sequence[object], scratch: Path, most_s: float) -> dict[s
 
 
 def held_bytes(pid: int) -> int:
-    """Return the memory of a process and its children, shared pages counted once: Linux's `Pss`; elsewhere 0."""
+    """Return the memory of a process and its children in bytes, shared pages counted once: Linux's `Pss`, or 0."""
     found = 0
     try:
         for each in [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]:
             lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
             found += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
-    except OSError:  # one that has just ended
+    except OSError:  # a process that has just ended
         pass
     return found
 
 
 def examples_of(table: Path, label: str) -> Any:
-    """Return the table as learners see it."""
+    """Return the table in the form for learners."""
     import polars as pl
 
     from epkit.core.train.columns import learn
@@ -365,7 +365,7 @@ def examples_of(table: Path, label: str) -> Any:
 
 
 def five_folds(y: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Split rows."""
+    """Split rows into five folds."""
     from sklearn.model_selection import StratifiedKFold
 
     return iter(StratifiedKFold(5, shuffle=True, random_state=1000 + seed).split(y, y))
@@ -374,7 +374,7 @@ def five_folds(y: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarra
 def margins(
     members: Sequence[tuple[float, Mapping[str, Any]]], examples: Any, rows: np.ndarray, train: np.ndarray
 ) -> np.ndarray:
-    """Fit runs on some rows as epkit does; return the margins of others."""
+    """Fit runs on some rows as epkit does; return the margins of other rows."""
     out = np.zeros(len(rows))
     for weight, run in members:
         out += weight * fit(run, examples, train).margins(examples.matrix[rows])[:, 0]
@@ -391,7 +391,7 @@ def fit(run: Mapping[str, Any], examples: Any, rows: np.ndarray) -> Any:
 
 
 def default_margins(examples: Any, rows: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Fit LightGBM as it comes; return the margins of other rows."""
+    """Fit LightGBM with its default parameters; return the margins of other rows."""
     import lightgbm
 
     categorical = [place for place, feature in enumerate(examples.features) if feature.categories]
@@ -416,7 +416,7 @@ def _of_sklearn(load: str) -> Any:
 
 
 def _million() -> Any:
-    """Return 1,000,000 rows of 20 numbers, of which three decide."""
+    """Return 1,000,000 rows of 20 numbers; three of the numbers determine the label."""
     import polars as pl
 
     draw = np.random.default_rng(0)
@@ -432,7 +432,7 @@ TABLES: Final[dict[str, tuple[str, str, int, Any]]] = {
     "diabetes": ("regression", "r2", 10, lambda: _of_sklearn("load_diabetes")),
     "made": ("binary", "AUC", 60, _million),
 }
-"""Of each table its task, the metric that chooses, and the seconds that each library gets."""
+"""For each table: its task, the metric that chooses the model, and the seconds for each library."""
 
 
 def public_sets() -> dict[str, tuple[Any, str]]:
@@ -454,7 +454,7 @@ def public_sets() -> dict[str, tuple[Any, str]]:
 
 
 def default_figure(frame: Any, test: np.ndarray, metric: str) -> float:
-    """Return what LightGBM's own default reaches on the test rows."""
+    """Return the figure of LightGBM's default on the test rows."""
     from lightgbm import LGBMClassifier, LGBMRegressor
 
     matrix, y = frame.drop("label").to_numpy(), frame["label"].to_numpy()
@@ -469,14 +469,14 @@ def shown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def epkit(scratch: Path, *arguments: object) -> str:
-    """Run a command of epkit; return what it printed."""
+    """Run a command of epkit; return its output."""
     return python(scratch, "-m", "epkit", *arguments)
 
 
 def python(scratch: Path, *arguments: object) -> str:
-    """Run this Python; return what it printed."""
+    """Run this Python; return its output."""
     command = [sys.executable, *map(str, arguments)]
-    own = os.environ | {"HOME": str(scratch), "XDG_STATE_HOME": ""}  # what is deployed here is not the user's
+    own = os.environ | {"HOME": str(scratch), "XDG_STATE_HOME": ""}  # deployments here must not affect the user's
     done = subprocess.run(command, cwd=scratch, check=True, stdout=subprocess.PIPE, text=True, timeout=600, env=own)
     return done.stdout
 

@@ -63,9 +63,10 @@ PEERS: Final = {
     "FLAML": (("flaml[automl]>=2.7,<2.8", "pandas<3"), _DATA + _FLAML + _SAID),
     "AutoGluon": (("autogluon.tabular[lightgbm,xgboost,catboost]>=1.5,<1.7",), _DATA + _AUTOGLUON + _SAID),
 }
-"""What pip installs, and the program: a table, seconds and a directory for the model in, a line of JSON out.
+"""The packages for pip, and the program. Its input is a table, seconds and a directory for the model, its output a line
+of JSON.
 
-epkit begins no run after these seconds; what it does then (explaining, refits) is in its CPU too.
+epkit begins no run after these seconds; its CPU includes its later work (explanations, refits).
 """
 
 _TABLES: Final = """
@@ -131,5 +132,5 @@ ON_TABLES: Final = {
     "FLAML": ("flaml", _TABLES + _TABLES_PANDAS + _TABLES_FLAML + _TABLES_SAID),
     "AutoGluon": ("autogluon.tabular", _TABLES + _TABLES_PANDAS + _TABLES_AUTOGLUON + _TABLES_SAID),
 }
-"""The module that has to be there, and the program: two CSV files (to learn from, to be judged on), a directory for the
-model, the task, the metric that chooses, seconds and a seed in, a line of JSON out."""
+"""The required module, and the program. Its input is two CSV files (training rows, test rows), a directory for the
+model, the task, the metric that chooses the model, seconds and a seed. Its output is a line of JSON."""

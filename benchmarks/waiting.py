@@ -34,7 +34,7 @@ clock = time.perf_counter_ns
 
 @lru_cache(maxsize=4)
 def reply_of(predictions: int) -> bytes:
-    """Return a reply with that number of predictions: the course's two, or others like them."""
+    """Return a reply with that number of predictions: the course's two, or similar ones."""
     said = ", ".join(rf"\"{'no' if row % 2 else 'yes'}\"" for row in range(predictions))
     body = rf'"{{\"result\": [{said}]}}"'.encode()
     return HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -42,7 +42,7 @@ def reply_of(predictions: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def understand(head: bytes, predictions: int) -> tuple[int, bytes]:
-    """Return a request's Content-Length and the reply it will get; the same header comes again and again."""
+    """Return a request's Content-Length and its reply; results are cached, because equal headers repeat."""
     lines = head.split(b"\r\n")
     length = next((int(line[15:]) for line in lines if line[:15].lower() == b"content-length:"), 0)
     path = lines[0].split(b" ")[1]
@@ -50,7 +50,7 @@ def understand(head: bytes, predictions: int) -> tuple[int, bytes]:
 
 
 class Connection:
-    """One client's socket and what it has sent so far; one request in flight, no pipelining."""
+    """A client's socket and the data that it has sent so far; one request in flight, no pipelining."""
 
     __slots__ = ("buffer", "extra_ns", "predictions", "reply", "sock")
 
@@ -64,7 +64,7 @@ class Connection:
         self.reply = b""
 
     def read(self) -> bool | None:
-        """Read what came; True when a request is whole, None when the client is gone."""
+        """Read available data; return True after a complete request, None if the client is gone."""
         try:
             data = self.sock.recv(65536)
         except BlockingIOError:
@@ -85,14 +85,14 @@ class Connection:
 
 
 def serve(listener: socket.socket, stop: int, delay_ns: int, *, spin: bool, predictions: int) -> "array[int]":
-    """Answer until *stop* becomes readable; return how long each reply waited, in ns."""
+    """Answer until *stop* becomes readable; return the waiting time of each reply, in ns."""
     selector = selectors.DefaultSelector()
     selector.register(stop, selectors.EVENT_READ)
     selector.register(listener, selectors.EVENT_READ)
-    # The selector can itself be waited for, and by the call that counts microseconds.
+    # `select` can wait for the selector itself, and it counts microseconds.
     ready = [selector]
     due: list[tuple[int, int, Connection]] = []
-    order = itertools.count()  # Settles ties; connections do not compare.
+    order = itertools.count()  # Breaks ties, because connections cannot be compared.
     accepted = itertools.count()
     waits = array("q")
 
@@ -102,7 +102,7 @@ def serve(listener: socket.socket, stop: int, delay_ns: int, *, spin: bool, pred
             try:
                 connection.sock.send(connection.reply)
             except OSError:
-                continue  # The client left while it waited.
+                continue  # The client left while its reply was waiting.
             waits.append(now - at + delay_ns)
 
     with selector:
@@ -131,8 +131,8 @@ def serve(listener: socket.socket, stop: int, delay_ns: int, *, spin: bool, pred
 
 
 def main() -> None:
-    """Listen on a free loopback port, print it, serve, print the waits."""
-    # The pipe's end is what stops it: a Ctrl-C in the terminal reaches the whole process group.
+    """Listen on a free loopback port, print it, serve, and print the waiting times."""
+    # The end of the pipe stops the server, because Ctrl-C in the terminal reaches the whole process group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         print(listener.getsockname()[1], flush=True)

@@ -20,7 +20,7 @@ import table
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMED = 4
-"""Packages named for each extra."""
+"""Number of packages that are named for each extra."""
 
 
 def main() -> int:

@@ -35,13 +35,13 @@ from servers import free_port, nginx, waiting
 PLACES, SECONDS, ROUNDS = 64, 4.0, 5
 WORKERS, SAMPLES = 16, 10_000_000
 RATE = 50_000
-"""Of the workers whose samples are merged, requests/s each: the number that is counted at once."""
+"""Requests/s of each worker whose samples are merged: the number that is counted at once."""
 
 GOALS = {"CPU": 1.10, "scaling": 1.7, "merging": 2.0, "start": 3.0}
 
 
 def epkit(scratch: Path, *arguments: str, core: int | None = None) -> tuple[dict, float]:
-    """Run a bench, on one core or where the system likes; return its report and the seconds that the command took."""
+    """Run a bench, on one core or one that the system chooses; return its report and the command's duration in s."""
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "epkit", "bench", "--no-validate", "--format", "json", *arguments],
@@ -54,7 +54,7 @@ def epkit(scratch: Path, *arguments: str, core: int | None = None) -> tuple[dict
 
 
 def in_flight(scratch: Path, rounds: int) -> list[str]:
-    """Compare one worker with two, of the same places each, against a server that waits."""
+    """Compare one worker with two, with equal numbers of slots, on a server that waits."""
     ones, twos, cpus = [], [], []
     cores, _ = find_cores()
     with waiting(cores, delay_ms=50) as server:
@@ -91,7 +91,7 @@ def in_flight(scratch: Path, rounds: int) -> list[str]:
 
 
 def scaling(scratch: Path, rounds: int) -> list[str]:
-    """Compare the throughput of two workers with that of one, where there are cores enough."""
+    """Compare the throughput of two workers with that of one, if there are enough cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores < 4:
         return [
@@ -107,7 +107,7 @@ def scaling(scratch: Path, rounds: int) -> list[str]:
 
 
 def messages(seed: int) -> list[object]:
-    """Return what a worker says of its samples, as it arrives: pickled and back."""
+    """Return the messages of a worker about its samples, pickled and unpickled as on arrival."""
     from epkit.core.load.plan import Phase, Plan
     from epkit.core.report.summary import EXACT
     from epkit.core.samples.rows import SAMPLE
@@ -140,7 +140,7 @@ def messages(seed: int) -> list[object]:
 
 
 def merging() -> list[str]:
-    """Merge what 16 workers have measured, and report on it."""
+    """Merge the samples of 16 workers, and report on them."""
     from epkit.core.report.assembly import EngineFacts, KnownRun, Peer, assemble
     from epkit.core.report.report import PlanInfo, Run, Tool
     from epkit.core.report.summary import Summary
@@ -149,7 +149,7 @@ def merging() -> list[str]:
     from epkit.flows.bench.workers.messages import RowsMessage
 
     shown = [messages(seed) for seed in range(WORKERS)]
-    # In the order of time, as they arrive.
+    # In the order of time, in which they arrive.
     queue = [(worker, message) for turn in range(max(map(len, shown))) for worker, said in enumerate(shown)
              for message in said[turn : turn + 1]]  # fmt: skip
     began, cpu = time.perf_counter(), time.process_time()
@@ -229,7 +229,7 @@ def cluster(scratch: Path) -> Iterator[str]:
 
 
 def starting(scratch: Path, rounds: int) -> list[str]:
-    """Compare how long a bench of two requests takes, on a cluster that is up and on two processes."""
+    """Compare the duration of a bench of two requests on a running cluster and with two processes."""
     try:
         import distributed  # noqa: F401
     except ImportError:

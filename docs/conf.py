@@ -1,7 +1,8 @@
 """Makes the site of the manual with Sphinx: `nox -s docs` writes it into `build/site`.
 
-The pages are Markdown as a forge shows it. What a page cannot say so is added here while it is read: the navigation
-is the list of `docs/index.md`, the notebook becomes a page, a Mermaid diagram becomes two pictures.
+The pages are Markdown in the form that code hosts show. Parts that such Markdown cannot express are added when a page
+is read: the navigation is the list of `docs/index.md`, the notebook becomes a page, a Mermaid diagram becomes two
+pictures.
 """
 
 import json
@@ -18,16 +19,16 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "src/epkit/__init__.py").read_text(encoding="utf-8"), re.M)
 HOME = "docs/index"
-"""The page with the list of all pages."""
+"""The page that lists all pages."""
 EDIT = {"github.com": "{repository}/edit/main/{{filename}}", "gitlab.com": "{repository}/-/edit/main/{{filename}}"}
-"""Where a forge edits a file, by its host."""
+"""The URL at which a code host edits a file, by its host name."""
 WIDE = {"flowchart": {"wrappingWidth": 1000}}
 UNCUT = "foreignObject { overflow: visible } foreignObject div { white-space: nowrap !important }"
-"""Lines of a diagram end where its text says so, and are shown whole though the reader's font is wider than ours."""
+"""Lines of a diagram break only where its text says so, and are complete even with a wider font."""
 
 
 def edit_link(urls: dict[str, str]) -> str:
-    """Return the address at which a page is edited, with `{filename}` in it; empty without a known repository.
+    """Return the address for editing a page, with `{filename}` in it; empty if the repository is unknown.
 
     Args:
         urls: `project.urls` of pyproject.toml.
@@ -36,18 +37,18 @@ def edit_link(urls: dict[str, str]) -> str:
     return EDIT.get(urlsplit(repository).hostname or "", "").format(repository=repository.removesuffix(".git"))
 
 
-# The source is the whole repository: pages link to each other inside and outside docs/, as they do on a forge.
+# The source is the whole repository: pages link to each other inside and outside docs/, as on a code host.
 project = "epkit"
 release = version = VERSION[1] if VERSION else ""
 root_doc = HOME
 include_patterns = ["docs/**.md", "docs/course.ipynb", "*.md"]
-# The first is what a forge shows; the others hold many files and no page.
+# A code host shows the first one; the others have many files and no page.
 exclude_patterns = ["README.md", ".*", "build", "dist", "src", "tests", "benchmarks", "payloads", "swagger", "**/.venv"]
 source_suffix = {".md": "markdown", ".ipynb": "markdown"}
 extensions = ["myst_parser"]
 myst_heading_anchors = 6
 highlight_language = "text"
-suppress_warnings = ["misc.highlighting_failure"]  # JSON that is cut short with … is no JSON
+suppress_warnings = ["misc.highlighting_failure"]  # JSON that is shortened with … is not valid
 
 html_theme = "furo"
 html_favicon = "favicon.svg"
@@ -61,7 +62,7 @@ if link := edit_link(PYPROJECT["project"].get("urls", {})):
 
 
 def navigation(index: str) -> str:
-    """Make the trees of the navigation: a group for each heading of the index, with the pages of its table."""
+    """Make the trees of the navigation: a group for each heading of the index, with the pages in its table."""
     groups = []
     for part in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
         title, _, text = part.partition("\n")
@@ -72,7 +73,7 @@ def navigation(index: str) -> str:
 
 
 def notebook(source: str) -> str:
-    """Write a notebook as a page: its text, and its cells as code."""
+    """Convert a notebook to a page: its text, and its cells as code."""
     parts = []
     for cell in json.loads(source)["cells"]:
         text = "".join(cell["source"])
@@ -83,7 +84,7 @@ def notebook(source: str) -> str:
 
 
 def diagram(found: re.Match[str]) -> str:
-    """Draw a diagram for a light and for a dark page; no script of the page has to."""
+    """Draw a diagram for a light and for a dark page, so that the page needs no script for it."""
     drawn = []
     for shade, theme in (("light", "neutral"), ("dark", "dark")):
         picture = (
@@ -96,7 +97,7 @@ def diagram(found: re.Match[str]) -> str:
 
 
 def read(app: Sphinx, page: str, source: list[str]) -> None:  # noqa: ARG001 - as Sphinx calls it
-    """Add to a page what its Markdown does not say."""
+    """Add the parts that a page's Markdown cannot express."""
     if page == "docs/course":
         source[0] = notebook(source[0])
     source[0] = re.sub(r"^```mermaid\n(.*?)^```$", diagram, source[0], flags=re.MULTILINE | re.DOTALL)
@@ -105,13 +106,13 @@ def read(app: Sphinx, page: str, source: list[str]) -> None:  # noqa: ARG001 - a
 
 
 def open_at_home(app: Sphinx, failed: Exception | None) -> None:
-    """Lead from the top of the site to its first page."""
+    """Redirect from the root of the site to its first page."""
     if failed is None and app.builder.format == "html":
         to = f'<meta charset="utf-8"><title>epkit</title><meta http-equiv="refresh" content="0; url={HOME}.html">'
         (Path(app.outdir) / "index.html").write_text(f"<!doctype html>{to}\n", encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
-    """Hang what is above into Sphinx."""
+    """Register the functions above with Sphinx."""
     app.connect("source-read", read)
     app.connect("build-finished", open_at_home)

@@ -23,7 +23,7 @@ EPKIT = Path(sys.executable).with_name("epkit")
 
 @contextlib.contextmanager
 def docs_server() -> Iterator[str]:
-    """Start `epkit docs` for the embedded endpoint, and hand out its address."""
+    """Start `epkit docs` for the embedded endpoint, and yield its address."""
     process = subprocess.Popen([EPKIT, "docs", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -42,7 +42,7 @@ def try_it_out(page: Any) -> None:
         block.get_by_role("button", name="Try it out").click()
         block.get_by_role("button", name="Execute").click()
         block.locator(".live-responses-table").wait_for()
-        page.evaluate("scrollTo(0, 0)")  # boxes are measured from the top of what is seen
+        page.evaluate("scrollTo(0, 0)")  # boxes are measured from the top of the visible part
         top = page.get_by_role("button", name="Execute").bounding_box()["y"] - 20
         shown = block.locator(".live-responses-table .response-col_description .highlight-code").first.bounding_box()
         clip = {"x": 0, "y": top, "width": 1200, "height": shown["y"] + shown["height"] + 10 - top}
@@ -62,7 +62,7 @@ def compare(page: Any) -> None:
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all pictures."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         for take in (try_it_out, compare):

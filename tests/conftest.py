@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures for all tests."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ from support.dask_cluster import DaskCluster
 from support.fault_server import FaultServer
 from support.shared import shared
 
-# Properties are about values, and not about how busy the machine is.
+# Properties concern values, and must not depend on the load of the machine.
 settings.register_profile("epkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("epkit")
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach what tests start: a shell without job control has what it starts with `&` ignore it."""
+    """Let Ctrl-C reach the tests' processes: a shell without job control makes those started with `&` ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,7 +31,7 @@ def _fault_server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def fault_server(_fault_server: FaultServer) -> Iterator[FaultServer]:
-    """A server that misbehaves on purpose, with no connection or memory left from another test."""
+    """A server that misbehaves on purpose, without connections or records of another test."""
     yield _fault_server
     _fault_server.reset()
 
@@ -44,14 +44,14 @@ def _cluster() -> Iterator[DaskCluster]:
 
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> DaskCluster:
-    """A Dask cluster of two workers, which tests share and leave as it was."""
+    """A Dask cluster of two workers, which tests share and must not change."""
     pytest.importorskip("distributed", reason="needs the extra cluster")
     return request.getfixturevalue("_cluster")
 
 
 @pytest.fixture(params=["workers", pytest.param("cluster", marks=pytest.mark.long)])
 def crew(request: pytest.FixtureRequest) -> list[object]:
-    """The flags for two workers: processes of this machine, and those of a Dask cluster."""
+    """The flags for two workers: processes of this machine, or of a Dask cluster."""
     if request.param == "workers":
         return ["--workers", 2]
     return ["--cluster", request.getfixturevalue("cluster").address]
@@ -59,11 +59,11 @@ def crew(request: pytest.FixtureRequest) -> list[object]:
 
 @pytest.fixture(name="shared")
 def _shared() -> Callable[[str], Path]:
-    """`shared("data/ab/real")`: a path of the shared data; the test is skipped where it is missing."""
+    """`shared("data/ab/real")` returns a path of the shared data; the test is skipped if it is missing."""
     return shared
 
 
 @pytest.fixture
 def canary() -> str:
-    """The key to use: it must never show up in any output."""
+    """The key for tests: it must not appear in any output."""
     return CANARY

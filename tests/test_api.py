@@ -148,7 +148,7 @@ def test_rows_and_loads_go_through_a_proxy_and_tls(fault_server: FaultServer, pa
         predictions = epkit.run_score(url, payload, **through)
 
     assert ("wire", 2, 2) == (report.tool.engine, report.counts.ok, len(predictions))
-    # The load, the rows, and the contract that says how rows are written.
+    # The load, the rows, and the contract that describes their form.
     assert [f"CONNECT 127.0.0.1:{fault_server.tls['valid']} HTTP/1.1"] * 3 == [line for line, _ in proxy.seen]
     with pytest.raises(epkit.EndpointError, match="certificate"):
         epkit.run_score(url, payload, validate=False)

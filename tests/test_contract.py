@@ -1,4 +1,4 @@
-"""The contract as Python and notebooks have it."""
+"""The contract in Python and in notebooks."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every error knows the exit code that the command line ends with."""
+"""Every error has the exit code of the command line."""
 
 import pickle
 

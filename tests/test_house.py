@@ -1,4 +1,4 @@
-"""The rules of the house that no other tool enforces."""
+"""The rules of the project that no other tool checks."""
 
 import ast
 import importlib
@@ -33,7 +33,7 @@ def lines(module: str) -> int:
 
 
 def repository_files() -> list[Path]:
-    """Return what git has or would take, or skip where this is no clone (an unpacked sdist)."""
+    """Return the files that git has or would add; skip the test without a clone (an unpacked sdist)."""
     if not (ROOT / ".git").exists():
         pytest.skip("this is not a git clone")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -84,7 +84,7 @@ def subclasses(kind: type[EpkitError]) -> set[type[EpkitError]]:
 
 def test_every_error_has_an_exit_code_of_the_contract() -> None:
     for module in pkgutil.walk_packages(epkit.__path__, "epkit."):
-        # These run, need extras, or are the script of a model.
+        # These are run directly, need extras, or are the script of a model.
         if not module.name.startswith(("epkit.__main__", "epkit.bank", "epkit.served.entry", "epkit.exporters.")):
             importlib.import_module(module.name)
     found = {kind for kind in subclasses(EpkitError) - {EpkitError} if kind.__module__.startswith("epkit.")}
@@ -168,14 +168,15 @@ SINKS = {
     "flows/crew/carried.py": "certificates",
     "endpoint/embedded.py": "messages to the embedded endpoint",
 }
-"""Modules that write to a terminal, a pipe or a file, and what; `bank` and `backends` are processes of their own."""
+"""Modules that write to a terminal, a pipe or a file, and what they write; `bank` and `backends` are separate
+processes."""
 
 WRITING = {"write_text", "write_bytes", "write_csv", "write_parquet"}
 MODES = re.compile(r"[rwax+bt]*[wax+][rwax+bt]*")
 
 
 def writes(node: ast.AST) -> bool:
-    """Tell whether a piece of a program writes: a standard stream, `print`, a file opened for it."""
+    """Tell whether code writes: to a standard stream, with `print`, or to a file opened for writing."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         return node.value.id == "sys" and node.attr in ("stdout", "stderr", "__stdout__", "__stderr__")
     if isinstance(node, ast.Name):
@@ -267,18 +268,18 @@ LOOKS = {
 }  # fmt: skip
 MATCHES = {"match", "fullmatch", "search", "findall", "finditer", "sub"}
 SENTENCES = {"text", "words", "advice"}
-"""Fields of a report's values that hold a sentence for people."""
+"""Fields of a report's values that contain a sentence for people."""
 
 REPORT_ROOMS = ("core/report/", "reporters/", "flows/bench/", "cli/output/")
 ALLOWED = {
     "backends/azure/v1.py": "azureml-core says which error it is in words only",
     "files/frames.py": "polars gives the number of a system error in words only",
 }
-"""Modules that look into a message all the same, and why."""
+"""Modules that may read a message, with the reasons."""
 
 
 def decisions_by_sentences(tree: ast.AST, *, about_reports: bool) -> list[str]:
-    """Return the code that looks into the message of an exception, or into a sentence of a report."""
+    """Return code that reads the message of an exception, or a sentence of a report."""
     caught = {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)}
 
     def is_sentence(node: ast.expr) -> bool:
@@ -333,7 +334,7 @@ PAST_THE_ENVIRONMENT = {"system", "popen", "execv", "execl", "execvp", "execlp",
 
 
 def children_that_see_everything(tree: ast.AST) -> list[int]:
-    """Return the lines where a child process is started that inherits the whole environment."""
+    """Return the lines that start a child process with the complete environment."""
     found = []
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
@@ -358,7 +359,7 @@ def test_a_child_that_sees_everything_is_found(code: str) -> None:
     assert [1] == children_that_see_everything(ast.parse(code))
 
 
-# Words of a private dialect, which a reader who learned English at school has to look up or read twice.
+# Words that a reader who learned English at school has to look up or read twice.
 GONE = re.compile(
     rb"\b(told|so many|whoever|besides?|lest|stands|by its own word|whereof)\b",  # the words themselves
     re.IGNORECASE,

@@ -1,4 +1,4 @@
-"""Work that is ended early from Python, and how far it is in a notebook; `tests/notebook/` tries it in a real kernel."""
+"""Early ends from Python, and the progress in a notebook; `tests/notebook/` tests it in a real kernel."""
 
 import asyncio
 import contextvars
@@ -33,7 +33,7 @@ def load(server):
 
 
 async def ask_until(server, requests=20):
-    """Wait until the server has had some requests."""
+    """Wait until the server has received some requests."""
     while server.requests < requests:  # noqa: ASYNC110 - it counts on a thread of its own
         await asyncio.sleep(0.01)
 
@@ -98,7 +98,7 @@ def test_predictions_that_are_cancelled_end_with_those_that_came(server):
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot signal itself there")
 @pytest.mark.parametrize("nearby", [False, True], ids=["alone", "in a running loop"])
 def test_ctrl_c_ends_a_blocking_call_with_what_there_is(server, nearby):
-    """In a script, and where a loop runs already: in a notebook's cell."""
+    """In a script, and in a notebook's cell, in which a loop runs already."""
     calls = [
         lambda: epkit.run_bench(server.url, **load(server)),
         lambda: epkit.run_score(server.url, ROWS, validate=False, batch_rows=10),
@@ -167,7 +167,7 @@ def test_work_beside_a_loop_has_the_context_of_its_caller_and_raises_as_it_would
 
 
 class Kernel:
-    """What a kernel has for a cell: a display that is updated; it keeps what it was given."""
+    """A kernel's part for a cell: a display that is updated; it stores everything that it gets."""
 
     def __init__(self, monkeypatch):
         self.shown = []

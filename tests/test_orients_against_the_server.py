@@ -1,4 +1,4 @@
-"""Each of pandas' orients, and a dict of lists, is read, made and judged as the genuine server takes it."""
+"""Each of pandas' orients, and a dict of lists: read, made and judged as in the genuine server."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ NAMES = ["name", "age", "income"]
 
 
 class Case:
-    """A script of one orient behind the genuine server, and its contract."""
+    """A script of one orient in the genuine server, and its contract."""
 
     def __init__(self, orient: str, server: ScoringServer) -> None:
         self.orient, self.server = orient, server
@@ -51,7 +51,7 @@ def predicted(rows: list[tuple[str, int, float]]) -> list[float]:
 
 
 def arrived_whole(data: bytes, reply: Any) -> bool:
-    """Whether the frame that the script saw has each cell as it was sent, a missing or a false one aside."""
+    """Tell whether the script received each cell unchanged; False if a cell is missing or of a wrong type."""
     found = find_rows(json.loads(data), ("data",))
     if found is None or "seen" not in reply:
         return False
@@ -60,7 +60,7 @@ def arrived_whole(data: bytes, reply: Any) -> bool:
     if not rows or any(not isinstance(row, list) or [type(cell) for cell in row] != [str, int, float] for row in rows):
         return False
     named = found[1].names is None or list(found[1].names) == seen["columns"]
-    return named and rows == seen["data"] and found[1].form != "table"  # of which the schema has its own rules
+    return named and rows == seen["data"] and found[1].form != "table"  # the schema has its own rules for it
 
 
 def test_the_contract_says_how_rows_are_written_and_what_their_columns_are(case: Case) -> None:

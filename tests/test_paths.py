@@ -1,4 +1,4 @@
-"""A name from outside leads to a file in its directory, or nowhere."""
+"""A name from outside leads to a file in its directory, or is refused."""
 
 from pathlib import Path
 

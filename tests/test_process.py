@@ -1,4 +1,4 @@
-"""A Python caller's process is left as it was."""
+"""A Python caller's process is in the same state afterwards."""
 
 import gc
 import json
@@ -51,7 +51,7 @@ def test_a_public_function_leaves_the_process_as_it_was(tmp_path, name):
 @pytest.mark.parametrize("name", [name for name in NAMES if "cluster" in name])
 def test_a_cluster_leaves_the_process_as_it_was(tmp_path, cluster: DaskCluster, name):
     found = changed(tmp_path, name, cluster.address)
-    # Dask keeps threads of its own for the next client.
+    # Dask keeps its threads for the next client.
     found.pop("threads", None)
 
     assert {} == found

@@ -1,4 +1,4 @@
-"""What is read whole has a bound of its kind, whatever the file is."""
+"""Files that are read completely have a size limit for their kind."""
 
 import io
 import os

@@ -115,7 +115,7 @@ def test_who_leaves_the_iteration_lets_the_workers_go(server):
 
     assert "p0" == asyncio.run(asyncio.wait_for(main(), 15))
     before = -1
-    while before != (before := server.requests):  # what was on its way may still arrive
+    while before != (before := server.requests):  # requests in flight may still arrive
         assert before < 2000
         time.sleep(0.2)
 

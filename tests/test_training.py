@@ -1,4 +1,4 @@
-"""`epkit train` from Python: what it takes, what it gives, and the model, asked and explained."""
+"""`epkit train` from Python: its arguments, its results, and the model with its predictions and explanations."""
 
 import asyncio
 import datetime
@@ -34,7 +34,7 @@ BEGAN = datetime.datetime(2026, 1, 1)  # noqa: DTZ001 - as tables have it
 
 
 def columns(rows=ROWS, seed=0):
-    """Make a table of every kind of column; `hole` lacks values, `age` and `job` never do."""
+    """Make a table with every kind of column; `hole` has missing values, `age` and `job` have none."""
     g = np.random.default_rng(seed)
     found = {
         "age": g.integers(18, 90, rows).tolist(),
@@ -87,7 +87,7 @@ def model(training):
 
 
 def deployed(model, table):
-    """Return what the scorer behind the endpoint answers to rows as a request has them, and the probabilities."""
+    """Return the predictions of the endpoint's scorer for rows in the form of a request, and the probabilities."""
     scorer = Model.load(model.directory)
     plain = json.loads(json.dumps({name: table[name] for name in model.columns}, default=str))
     return scorer.predict(plain), scorer.predict_proba(plain)

@@ -1,4 +1,4 @@
-"""The default verdict is the genuine server's: asked of the server itself, payload by payload."""
+"""The default verdict equals that of the genuine server, payload by payload."""
 
 import json
 import math
@@ -23,7 +23,7 @@ from support.scoring_server import BankServer, ScoringServer, Served, require
 from support.shared import shared
 
 SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    # script: path of the rows, the corpus' contracts that it serves, the corpus' payloads that it takes
+    # script: path of the rows, the corpus' contracts that it serves, the corpus' payloads that it accepts
     "bare": (("data",), ("01", "02", "03"), ("ok-v1-bank", "ok-v1-bank-onerow")),
     "v1": (("data",), ("04", "12", "13"), ("ok-v1-bank", "bad-v1-numbers-as-strings")),
     "bank": (("data",), (), ("ok-v1-bank",)),
@@ -43,14 +43,14 @@ PAYLOADS = (
     *("other-promptflow", "other-tfserving-instances"),
 )
 WIDTH = 9
-"""Of a column of the corpus table."""
+"""Width of a column of the corpus table."""
 ZONE = re.compile(rb"(T\d\d:\d\d:\d\d[.\d]*)(Z|[+-]\d\d:?\d\d)")
 
 Judge = Callable[[Validator, bytes], Verdict]
 
 
 class Case:
-    """A scoring script behind the genuine server, with each contract that it has."""
+    """A scoring script in the genuine server, with each of its contracts."""
 
     def __init__(self, name: str, server: Served) -> None:
         self.name, self.server = name, server
@@ -64,23 +64,23 @@ class Case:
         self.example = self.made()
 
     def made(self, rows: int = 3, seed: int = 1, key: str = "") -> Any:
-        """Make a body that the contract allows."""
+        """Make a body that conforms to the contract."""
         contract = self.contracts[key or f"{self.name}.v2"]
         return sample(contract, rows=rows if self.path else None, seed=seed)
 
     @cached_property
     def bases(self) -> list[Any]:
-        """Bodies that are right: made from the contract, and the corpus' own."""
+        """Valid bodies: made from the contract, and the corpus' own."""
         files = [shared(f"data/payloads/{payload}.json") for payload in SCRIPTS[self.name][2]]
         return [*filter(None, [self.example]), *(json.loads(file.read_bytes()) for file in files)]
 
     def takes(self, data: bytes) -> tuple[bool, int, Any]:
-        """Ask the server: whether it takes a body, its status, its reply."""
+        """Send a body; return whether the server accepts it, its status, and its reply."""
         status, reply = self.server.score(data)
         return status == 200 and not (isinstance(reply, dict) and reply.get("error")), status, reply
 
     def excused(self, verdict: Verdict, data: bytes) -> bool:
-        """Whether a refusal is one that no contract can tell of: a warning names it, and without it all is well."""
+        """Tell whether no contract can predict a refusal: a warning names its cause, without which all is accepted."""
         if any(violation.rule == "undeclared" for violation in verdict.violations):
             return True
         if any(violation.rule == "parameter" for violation in verdict.violations):
@@ -93,7 +93,7 @@ class Case:
 
 @pytest.fixture(scope="module")
 def table(request: pytest.FixtureRequest) -> Iterator[dict[str, dict[str, str]]]:
-    """Gather the corpus table, and print it when all is known."""
+    """Collect the corpus table, and print it at the end."""
     rows: dict[str, dict[str, str]] = {}
     yield rows
     columns = sorted({column for row in rows.values() for column in row})
@@ -120,7 +120,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
 
 
 def arrived(sent: Any, seen: Any, kind: str) -> bool:
-    """Whether a cell is the same before and after the server's coercion, in the type that the contract declares."""
+    """Tell whether a cell is the same before and after the server's coercion, in the type of the contract."""
     if isinstance(sent, list | dict):
         return False
     if kind == "string":
@@ -136,7 +136,7 @@ def arrived(sent: Any, seen: Any, kind: str) -> bool:
 
 
 def same_moment(sent: Any, seen: Any) -> bool:
-    """Whether a text without a zone became the milliseconds that it means."""
+    """Tell whether a text without a zone was converted to the right milliseconds."""
     try:
         moment = datetime.fromisoformat(sent)
     except (TypeError, ValueError):
@@ -145,7 +145,7 @@ def same_moment(sent: Any, seen: Any) -> bool:
 
 
 def arrived_whole(data: bytes, reply: Any, validator: Validator, path: tuple[str, ...], example: Any) -> bool:
-    """Whether each declared cell, and nothing but parameters as in the example, arrived as it was sent."""
+    """Tell whether each declared cell, and only parameters as in the example, arrived unchanged."""
     body = json.loads(data.decode("utf-8-sig"))
     others = {key: value for key, value in example.items() if key not in path[:1]}
     if json.dumps(others) != json.dumps({key: body.get(key, value) for key, value in others.items()}):
@@ -180,7 +180,7 @@ def arrived_whole(data: bytes, reply: Any, validator: Validator, path: tuple[str
 
 
 def mutated(case: Case) -> dict[bytes, str]:
-    """Make payloads of the right ones, all different."""
+    """Make payloads from the valid ones, all different."""
     random = Random(case.name)
     payloads: dict[bytes, str] = {}
     while len(payloads) < (MUTATED if case.path else MUTATED_WITHOUT_ROWS):
@@ -190,7 +190,7 @@ def mutated(case: Case) -> dict[bytes, str]:
 
 
 def false_verdicts(case: Case, payloads: dict[bytes, str], judge: Judge) -> tuple[list[Any], list[Any], int, int]:
-    """Return the payloads passed and refused wrongly, and how many the server takes and refuses."""
+    """Return the wrongly passed and refused payloads, and the numbers that the server accepts and refuses."""
     passed, refused = [], []
     takes = 0
     for data, what in payloads.items():

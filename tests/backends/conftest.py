@@ -1,4 +1,4 @@
-"""What the tests of the backends share: a directory of one's own, an emulated cloud, and nothing left running."""
+"""Common parts of the backends' tests: a separate directory, an emulated cloud, and an end to all processes."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ MODELS = Path(__file__).parent / "models"
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """The command line in a project of its own, with a home of its own."""
+    """The command line in a separate project, with a separate home."""
     (tmp_path / "project").mkdir()
     (tmp_path / "home").mkdir()
-    cli = Cli(directory=tmp_path / "project", patience_s=90)  # an SDK is imported, on a machine that may be busy
+    cli = Cli(directory=tmp_path / "project", patience_s=90)  # importing an SDK is slow on a busy machine
     cli.environ |= {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": ""}
     return cli
 
@@ -34,7 +34,7 @@ def model(cli: Cli) -> str:
 
 @pytest.fixture
 def local(cli: Cli, model: str) -> Iterator[Cli]:
-    """The command line where endpoints may be made on this machine; all are ended with the test."""
+    """The command line in a place where endpoints can be made on this machine; all of them end with the test."""
     scoring_server.require()
     yield cli
     for home in Homes(cli.environ):
@@ -49,7 +49,7 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud(_cloud: Cloud, cli: Cli, model: str) -> Iterator[Cloud]:
-    """The emulated cloud, in which operations end at once; no test may ask it for what it does not play."""
+    """The emulated cloud, in which operations end at once; a test fails if it uses a host that is not emulated."""
     cli.environ |= environment(_cloud, Path(cli.environ["HOME"]))
     cli.write("config.json", workspace_config())
     cli.write("model/conda.yml", CONDA)
@@ -62,7 +62,7 @@ def cloud(_cloud: Cloud, cli: Cli, model: str) -> Iterator[Cloud]:
 
 @pytest.fixture(params=KINDS)
 def host(request: pytest.FixtureRequest) -> Host:
-    """Each of the backends."""
+    """A host for each of the backends."""
     require(request.param)
     cloud = None if request.param == "local" else request.getfixturevalue("cloud")
     cli = request.getfixturevalue("local" if cloud is None else "cli")

@@ -1,4 +1,4 @@
-"""What every backend does: one suite for this machine and for both SDKs, through the real command line."""
+"""The common behaviour of all backends: one suite for this machine and both SDKs, through the real command line."""
 
 import json
 import socket

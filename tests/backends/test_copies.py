@@ -1,4 +1,4 @@
-"""What is copied of a directory: all of it, as it was at one moment, or nothing; what cannot be copied is said in a line."""
+"""A copy has the complete directory in the state of one moment, or is not made; an error is one line."""
 
 import os
 import socket
@@ -104,7 +104,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(source: Path):
     assert f"{source}/pipe: neither a file nor a directory: take it out" == refused(source)
     (source / "pipe").unlink()
     with socket.socket(socket.AF_UNIX) as listener, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(source)  # the name of a socket is short
+        patch.chdir(source)  # the name of a socket must be short
         listener.bind("socket")
         assert f"{source}/socket: neither a file nor a directory: take it out" == refused(source)
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_said(source: Path, monkeypatch: pytest.MonkeyPat
     def refuse(*_: object, **__: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "open", refuse)  # root may read everything
+    monkeypatch.setattr(os, "open", refuse)  # root can read everything
 
     assert refused(source).endswith(": cannot be read: permission denied")
 

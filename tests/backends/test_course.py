@@ -1,4 +1,4 @@
-"""The manual's table of the course's steps: every row is run on every backend."""
+"""The manual's table of the course's steps: every row runs on every backend."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ def test_the_table_is_found_and_whole():
     assert all(row[1].startswith("`epkit ") for row in ROWS)
 
 
-# The old SDK has its own tests in azure/ and shares test_backends.py.
+# The old SDK has its own tests in azure/, and shares test_backends.py.
 @pytest.mark.parametrize(
     "host", ["local", "azureml", pytest.param("azureml-v1", marks=pytest.mark.long)], indirect=True
 )
@@ -39,7 +39,7 @@ def test_a_step_of_the_course_works(host: Host, row: list[str]):
     if arguments[:2] in (["deploy", "create"], ["deploy", "list"]):
         arguments += ["--backend", host.kind]
     if arguments[0] in ("bench", "score") and host.cloud is not None:
-        # An engine goes to the emulated cloud by itself: proxies of the environment are not for load.
+        # An engine connects to the emulated cloud directly: it does not use proxies of the environment for load.
         host.cli.write("the.key", host.key)
         here = f"https://localhost:{host.cloud.direct.rpartition(':')[2]}/"
         host.cli.write("epkit.toml", re.sub(r"https://[^/]+/", here, host.cli.read("epkit.toml")))

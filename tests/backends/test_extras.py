@@ -44,7 +44,7 @@ def test_a_token_of_aad_without_azure_identity_names_the_extra(cli: Cli, monkeyp
 
 @pytest.mark.parametrize("backend", SDKS)
 def test_an_sdk_that_is_alone_works_alone(cli: Cli, backend: str):
-    """The import of what its backend uses, in a process of its own."""
+    """Import the parts that its backend uses, in another process."""
     if not has(SDKS[backend]):
         pytest.skip(f"needs {SDKS[backend]}: nox -s azure")
     cli.write("config.json", workspace_config())
@@ -99,7 +99,7 @@ def test_a_local_command_imports_no_sdk(cli: Cli):
 
 @pytest.mark.parametrize("command", ["bench", "score", "validate"])
 def test_what_talks_to_endpoints_imports_no_sdk(cli: Cli, fault_server: FaultServer, command: str):
-    """Not even where both are installed."""
+    """No SDK is imported even if both are installed."""
     url = fault_server.url("ok")
     schema = ROOT / "swagger" / "bank.swagger2.json"
     payload = cli.write("rows.json", '{"data": [{"age": 1}, {"age": 2}]}')

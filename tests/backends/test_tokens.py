@@ -1,4 +1,4 @@
-"""Scoring with tokens, of AAD and of Azure ML, replaced while a bench runs: no request lost, none of them shown."""
+"""Scoring with tokens of AAD and of Azure ML that are renewed during a bench: no request is lost, no token shown."""
 
 import json
 import re
@@ -17,7 +17,7 @@ CASES = {
     "aml_token of AKS": ("azureml-v1", "aml_token", "bank.westeurope.azurecontainer.io"),
 }
 FIRST, *MORE = (pytest.param(name, marks=[pytest.mark.long] if name != "aad" else []) for name in CASES)
-"""Each takes ten seconds, in which tokens of four are replaced."""
+"""Each takes ten seconds, in which tokens with a lifetime of four seconds are replaced."""
 
 
 def prepare(cli: Cli, cloud: Cloud, case: str, token_s: int = 3600) -> list[object]:

@@ -10,7 +10,7 @@ from support.places import ROOT
 
 @pytest.fixture(scope="session")
 def data_set() -> Path:
-    """The Bank Marketing set, where the shared folder is next to the repository."""
+    """The Bank Marketing data set, if the shared directory is next to the repository."""
     shared = Path(os.environ.get("EPKIT_SHARED", ROOT.parent / "shared"))
     path = shared / "data/bank-marketing/bankmarketing_train.csv.gz"
     if not path.exists():

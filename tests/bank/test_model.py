@@ -1,4 +1,4 @@
-"""The model that is embedded: what it answers, where it comes from, and what the docs say of it."""
+"""The embedded model: its predictions, its origin, and the statements of the docs about it."""
 
 import json
 import math

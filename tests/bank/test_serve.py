@@ -8,7 +8,7 @@ KEY = b"canary-key"
 
 
 def answer(path, authorization=None):
-    """What the gate answers: the status, or `passed`."""
+    """Return the gate's answer: the status, or `passed`."""
     said = []
 
     def app(_environ, _start_response):

@@ -1,4 +1,4 @@
-"""The modules of `benchmarks/`, which is a folder of scripts and no package, loaded by path."""
+"""Loads the modules of `benchmarks/` by path, because it is a folder of scripts and not a package."""
 
 import importlib.util
 import sys
@@ -17,7 +17,7 @@ def load(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses looks its classes' module up there
+    sys.modules[spec.name] = module  # dataclasses looks up its classes' module there
     spec.loader.exec_module(module)
     return module
 

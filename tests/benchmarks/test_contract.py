@@ -1,4 +1,4 @@
-"""The benchmark of `epkit validate` measures what it says it does."""
+"""The benchmark of `epkit validate` measures what its text claims."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Benchmarks use what there is: a module or a name that has moved would be noticed only when somebody measures."""
+"""Benchmarks import only existing names: otherwise a moved name would be noticed only at the next measurement."""
 
 import ast
 import importlib.util
@@ -12,7 +12,7 @@ SCRIPTS = sorted((ROOT / "benchmarks").glob("*.py"))
 
 
 def imported(path: Path) -> list[tuple[str, str]]:
-    """Return module and name of all that a script imports from epkit, wherever it does."""
+    """Return module and name of everything that a script imports from epkit, at any place in it."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "epkit":

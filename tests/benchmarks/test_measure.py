@@ -1,4 +1,4 @@
-"""What a child costs, as the benchmark measures it."""
+"""The cost of a child process, as the benchmark measures it."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The parsers of the clients' reports, on reports that the clients wrote."""
+"""The parsers of the clients' reports, with real reports of the clients."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark: the difference form, medians, ratios, goals, and the tables they fill."""
+"""The arithmetic of the benchmark: differences, medians, ratios, goals, and their tables."""
 
 import pytest
 from hypothesis import given
@@ -59,7 +59,7 @@ def test_a_spread_is_least_median_and_greatest_of_what_is_known(table):
 
 
 def test_a_ratio_is_taken_within_each_round(table, reading):
-    # The second round ran on a machine three times as slow: the ratio does not see it.
+    # The second round ran on a machine three times as slow, which does not change the ratio.
     readings = [
         reading("epkit", 10, round_=0),
         reading("ab", 8, round_=0),

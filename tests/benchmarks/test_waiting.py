@@ -1,4 +1,4 @@
-"""The server that waits: what it answers, and when."""
+"""The waiting server: the contents and the times of its replies."""
 
 import json
 import socket
@@ -33,7 +33,7 @@ def test_it_waits_from_the_last_byte_of_a_request_and_tells_how_long(server):
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
         for _ in range(3):
             sock.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-LENGTH: 4\r\n\r\nab")
-            time.sleep(0.03)  # longer than the wait: an answer to half a request would be here
+            time.sleep(0.03)  # longer than the wait: a reply to half a request would have arrived
             sock.setblocking(False)
             with pytest.raises(BlockingIOError):
                 sock.recv(1)

@@ -1,4 +1,4 @@
-"""What the tests in a browser share: Chromium, and docs servers for it to look at."""
+"""Common parts of the tests in a browser: Chromium, and docs servers."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ from support.cli_harness import Cli
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Chromium, once."""
+    """Chromium, started once."""
     with chromium() as running:
         yield running
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page of its own, with no cookie or cache left from another test."""
+    """A new page, without cookies or cache of another test."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     context.set_default_timeout(15_000)
     yield context.new_page()
@@ -38,7 +38,7 @@ def bank() -> Iterator[embedded.Embedded]:
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """`docs("swagger.json", "--target", …, key=…)` starts a docs server and returns its address."""
+    """`docs("swagger.json", "--target", …, key=…)` starts a docs server, and returns its address."""
     with contextlib.ExitStack() as stack:
 
         def start(*arguments: object, key: str | None = None) -> str:
@@ -53,5 +53,5 @@ def docs(tmp_path: Path) -> Iterator[Callable[..., str]]:
 
 @pytest.fixture(scope="session")
 def artefacts() -> Path:
-    """Where screenshots stay after the tests."""
+    """The directory for screenshots, which stay after the tests."""
     return chromium_artefacts()

@@ -1,4 +1,4 @@
-"""The docs page in a real browser: it renders, it scores, and nobody else's page gets anything."""
+"""The docs page in a real browser: it renders, it scores, and pages of other origins get no data."""
 
 import contextlib
 import http.server
@@ -14,7 +14,7 @@ OPENAPI = ROOT / "swagger" / "bank.openapi3.json"
 
 
 class Watch:
-    """What a page asked for and complained about."""
+    """The requests and the error messages of a page."""
 
     def __init__(self, page):
         self.problems, self.requests, self.answers = [], [], []
@@ -30,7 +30,7 @@ def watch(page):
 
 
 def execute(page, operation="/score"):
-    """Choose the operation, `Try it out`, `Execute`; return the reply that the page shows."""
+    """Choose the operation, `Try it out`, `Execute`; return the displayed reply."""
     block = page.locator(".opblock-post", has=page.locator(f'[data-path="{operation}"]'))
     block.locator(".opblock-summary-control").click()
     block.get_by_role("button", name="Try it out").click()
@@ -41,7 +41,7 @@ def execute(page, operation="/score"):
 
 
 def contract(tmp_path, version):
-    """Write the bank's contract in a version of the standard, and return the file."""
+    """Write the bank's contract in a version of the standard; return the file."""
     if version == "2.0":
         return SWAGGER
     document = json.loads(OPENAPI.read_text()) | {"openapi": version}
@@ -88,7 +88,7 @@ def test_every_version_of_the_standard_renders_and_scores(page, watch, docs, ban
 
 
 def test_the_key_never_enters_the_browser(page, watch, docs, fault_server, canary):
-    """The target answers with all it received, cookies and credentials among it."""
+    """The target replies with everything it received, including cookies and credentials."""
     page.goto(docs(SWAGGER, "--target", fault_server.url("echo"), key=canary))
 
     reply = execute(page)
@@ -110,7 +110,7 @@ def test_a_refusal_says_what_to_do(page, docs, fault_server):
 
     said = execute(page).inner_text()
 
-    # Swagger UI takes a header with commas for a list, and shows it without the spaces after them.
+    # Swagger UI treats a header with commas as a list, and shows it without the spaces after them.
     assert "the endpoint requires a key,and none was sent: give it with --key-file" in said
 
 
@@ -136,7 +136,7 @@ def test_without_a_target_there_is_nothing_to_try_and_the_page_says_so(page, wat
 
 
 def test_a_hostile_contract_reaches_no_other_host(page, watch, docs, tmp_path, fault_server):
-    """Its pictures and references lead elsewhere; the page asks for none of them."""
+    """Its pictures and references point to other hosts; the page requests none of them."""
     elsewhere = f"http://127.0.0.1:{fault_server.port}"
     document = json.loads(SWAGGER.read_text())
     document["info"]["description"] = (
@@ -184,7 +184,7 @@ return got;
 
 @contextlib.contextmanager
 def attacker():
-    """Serve an empty page from an origin of its own."""
+    """Serve an empty page from another origin."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):

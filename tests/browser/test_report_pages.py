@@ -1,4 +1,4 @@
-"""The pages of reports in a real browser: read with the keyboard alone, whole on a phone, silent on the network."""
+"""The pages of reports in a real browser: usable by keyboard, complete on a phone, without network access."""
 
 import contextlib
 
@@ -14,7 +14,7 @@ CONTROLS = "[...document.querySelectorAll('input,output,details')].filter(e => e
 
 @pytest.fixture(scope="module")
 def opened(browser, tmp_path_factory):
-    """`opened(text, width)` opens a page, and hands out what it asked for and complained about, too."""
+    """`opened(text, width)` opens a page; it returns the page, its requests and its error messages."""
     with contextlib.ExitStack() as stack:
 
         def open_(text, width=1200, **others):

@@ -1,4 +1,4 @@
-"""Each gives one line that says what is wrong, and the exit code; never a traceback, never a hang."""
+"""Each input causes one line with the reason, and an exit code; never a traceback, never a hang."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What a build server reads of the output of a command: no text from outside is a command for it."""
+"""How a build server interprets the output of a command: no text from outside may act as a command for it."""
 
 import json
 
@@ -20,7 +20,7 @@ def job(request, monkeypatch):
     monkeypatch.delenv("TF_BUILD", raising=False)
     value = {"GITHUB_ACTIONS": "true", "TF_BUILD": "True"}[request.param]
     monkeypatch.setenv(request.param, value)
-    if "cli" in request.fixturenames:  # whose environment is its own
+    if "cli" in request.fixturenames:  # which has its own environment
         request.getfixturevalue("cli").environ[request.param] = value
     return request.param
 
@@ -77,7 +77,7 @@ def test_a_long_text_takes_linear_time(job):
 
 @pytest.fixture
 def mean():
-    """A server that refuses in the words of a runner, and predicts them, as it is asked."""
+    """A server whose refusals and predictions contain a runner's commands, as requested."""
     with PredictServer(lambda *_: Answer(status=400, body=json.dumps({"message": OUTSIDE}).encode())) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""Client certificates from the command line: keys with a password, files of another kind, and none where one is wanted."""
+"""Client certificates from the command line: keys with a password, wrong files, and a missing certificate."""
 
 import contextlib
 import ssl
@@ -23,7 +23,7 @@ NAMED = "EPKIT_CERT_PASSWORD"
 
 @pytest.fixture
 def locked(cli, fault_server):
-    """A client's certificate, its key encrypted with the canary, by the PEM format of the key."""
+    """A client's certificate with a key that the canary encrypts, by the PEM format of the key."""
     data = Path(fault_server.client_cert).read_bytes()
     key = serialization.load_pem_private_key(data, None)
     chain = data[data.index(b"-----BEGIN CERTIFICATE-----") :]
@@ -112,7 +112,7 @@ def test_a_file_in_pkcs12_is_named_with_how_to_convert_it(bench, locked):
 
 @contextlib.contextmanager
 def wanting(files) -> Iterator[str]:
-    """A server that says with an alert, after the handshake of TLS 1.3, that it wants a client's certificate."""
+    """A server that requires a client's certificate, by an alert after the handshake of TLS 1.3."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -126,7 +126,7 @@ def wanting(files) -> Iterator[str]:
                     with context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False) as secured:
                         with contextlib.suppress(ssl.SSLError):
                             secured.do_handshake()
-                        time.sleep(0.2)  # closed at once, with bytes unread, it would lose its alert
+                        time.sleep(0.2)  # closing at once, with unread bytes, would lose the alert
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

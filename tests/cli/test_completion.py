@@ -1,4 +1,4 @@
-"""What a shell is answered that completes a command line: by its protocol, and by the shells themselves where they are."""
+"""The completion of a command line: by its protocol, and in the shells themselves if they are installed."""
 
 import contextlib
 import io
@@ -23,7 +23,7 @@ FILE = (
 
 @pytest.fixture
 def shell(cli):
-    """The command line in a directory with endpoints, a pipeline, saved runs and an endpoint of this machine."""
+    """The command line in a directory with endpoints, a pipeline, saved runs and a local endpoint."""
     cli.write("epkit.toml", FILE)
     for name in ("a.epkit", "b;touch x.epkit", "-c.epkit", "runs/d.epkit", "e.json"):
         cli.write(name, "")
@@ -33,7 +33,7 @@ def shell(cli):
 
 
 def answered(cli, shell, line):
-    """Return what is answered to a line up to the cursor, as the scripts of Typer ask for it."""
+    """Return the completions of a line up to the cursor, as Typer's scripts request them."""
     if shell == "bash":
         words = line.split(" ")
         asked = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
@@ -159,7 +159,7 @@ def test_it_is_quick_as_it_imports_next_to_nothing(shell):
 
 
 def script(shell, cli):
-    """The script for a shell that Typer writes, in which `epkit` is the one that is tested."""
+    """Return Typer's script for a shell; in it, `epkit` is the tested program."""
     (cli.directory / "bin").mkdir()
     epkit = Path(cli.write("bin/epkit", f'#!/bin/sh\nexec "{sys.executable}" -m epkit "$@"\n'))
     (cli.directory / epkit).chmod(0o755)

@@ -1,4 +1,4 @@
-"""Commands on servers that publish a contract of their own kind: found, made, checked, scored and benched by it."""
+"""Commands on servers that publish other kinds of contract: the contract is found and used for bodies and checks."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def predicted(age: float, income: float) -> float:
 
 
 def answer(path: str, body: bytes) -> Any:
-    """Score as each of the servers does; what is not understood is answered with what no test wants."""
+    """Score like each of the servers; an unexpected body gets a reply that fails the test."""
     if path == "/image":
         return [len(body)]
     value = json.loads(body)
@@ -106,7 +106,7 @@ def test_the_genuine_servers_other_version_is_read(cli: Cli, server: PublishingS
 
     assert 0 == ran.code, ran.err
     assert '{"data": {"columns": ["income", "age"], "data": [[2.5,1],[3.5,2],[4.5,3]]}}' in ran.out
-    assert supported  # the answer itself is held in the tests of discovery
+    assert supported  # the tests of discovery check the answer itself
 
 
 @pytest.mark.parametrize(

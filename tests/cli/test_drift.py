@@ -1,4 +1,4 @@
-"""`epkit drift` from the command line: what it reads, says and writes, and how it ends."""
+"""`epkit drift` from the command line: its inputs, messages, files and exit codes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every command that writes, on a disk that is full, nearly full, or read-only: one line, and nothing is lost."""
+"""Every command that writes, on a full, nearly full or read-only disk: the error is one line, and no data is lost."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ LEFT = (0, 4_096, 8_192, 20_480, 65_536)
 
 @pytest.fixture
 def run(cli, rows, fault_server):
-    """`run(command, file)` has a command write to a file, with all that it needs there already."""
+    """`run(command, file)` makes a command write to a file, with all its inputs prepared."""
     cli.write("table.csv", "id,name\n" + "".join(f"{n},{n:0200}\n" for n in range(300)))
     cli.write("contract.json", (Path(__file__).parents[2] / "swagger" / "bank.openapi3.json").read_bytes())
     assert 0 == cli("bench", "-n", 300, "-p", rows, NO, "--save", "x.epkit", fault_server.url("ok")).code
@@ -51,7 +51,7 @@ WRITING = (
 
 
 def in_one_line(ran: Ran) -> str:
-    """Return the last line of a command that could not write, which is all that it complains of."""
+    """Return the last line of a command that could not write; it must be the only complaint."""
     assert 2 == ran.code, ran.err
     assert "Traceback" not in ran.err, ran.err
     assert ran.lines[-1].startswith("epkit: ")
@@ -121,7 +121,7 @@ def test_a_command_without_a_descriptor_left_says_so(run, tmp_path, name, left):
 
 @contextlib.contextmanager
 def no_more_files(left: int) -> Iterator[None]:
-    """Let this process open that number of further files."""
+    """Limit the number of further files that this process may open."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(map(int, os.listdir("/proc/self/fd")))
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 32, before[1]))

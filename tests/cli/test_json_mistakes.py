@@ -22,7 +22,7 @@ MISTAKES = {
     b'{"data": ' + b"[" * 2000: "1:509: nested deeper than 500 levels, more than servers read",
     b'{"data": ' + b"7" * 5000 + b"}": "1:10: a number of more than 4,300 digits, more than servers read",
 }
-"""What a text holds, and what is said of it."""
+"""A text, and the message about it."""
 
 COMMANDS = (
     ("bench", "-p", "mistake.json", URL),

@@ -1,4 +1,4 @@
-"""A slip in a command, a flag, a value or a name is answered with what was probably meant, in one line, exit code 2."""
+"""A misspelt command, flag, value or name gets one line with the probable name, and exit code 2."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A server that says the key wherever it can does not bring it into any output of any command."""
+"""A server that sends the key in every possible place does not bring it into any output of any command."""
 
 import json
 
@@ -53,7 +53,7 @@ def test_a_bench_as_text(cli, rows, key, parrot, format_, verbosity):
         ran = cli("bench", "-n", 2, "-v", verbosity, "-p", rows, "--format", format_, *key, parrot.url(way))
 
         assert code == ran.code
-        assert "***" in ran.out + ran.err or (way, format_) == ("ok", "markdown")  # which shows nothing of a reply
+        assert "***" in ran.out + ran.err or (way, format_) == ("ok", "markdown")  # this shows no part of a reply
 
 
 @pytest.mark.parametrize(

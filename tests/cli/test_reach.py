@@ -1,4 +1,4 @@
-"""Every command that has a target reaches it in one way: same trust, proxies, keys, redirects, limits and words."""
+"""Every command with a target connects alike: the same trust, proxies, keys, redirects, limits and messages."""
 
 import base64
 import time
@@ -20,7 +20,7 @@ USER = f"proxy:{CANARY}"
 
 @pytest.fixture(scope="module")
 def private(tmp_path_factory):
-    """An authority that nobody knows."""
+    """An authority that no client trusts by default."""
     return certificates.make(tmp_path_factory.mktemp("ca"))
 
 
@@ -108,7 +108,7 @@ def test_all_goes_through_the_proxy_that_knows_the_password(command, private, tl
     assert said.well, said.text
     assert "no contract" not in said.text
     assert {basic} == {headers.get("proxy-authorization") for _, headers in proxy.seen}
-    # A tunnel carries several requests, of which the proxy sees nothing, or none: a check looks at the certificate.
+    # A tunnel carries several requests that the proxy cannot see, or none: a check only reads the certificate.
     assert tls or len(proxy.seen) == len(target.seen)
     assert 0 < len(proxy.seen) <= len(target.seen) + 1
     assert {f"Bearer {CANARY}"} == set(key_of(target.seen))
@@ -144,7 +144,7 @@ def test_a_contract_that_drips_ends_by_the_total_time(command, monkeypatch):
 
     assert "no complete reply in time" in said.text
     assert "no whole reply within 0.5 s" in said.text
-    assert time.monotonic() - began < 25  # a byte a second would take a minute
+    assert time.monotonic() - began < 25  # at a byte per second it would take a minute
 
 
 def test_a_contract_without_end_ends_by_its_size(command):
@@ -216,7 +216,7 @@ def test_a_flag_that_cannot_be_followed_is_refused_before_anything_is_asked(desk
 def test_a_question_imports_no_second_client(cli, command):
     with Target() as target:
         if command == "docs":
-            target.contract = lambda request: reply(request, b"", 404)  # a page that is served has no end
+            target.contract = lambda request: reply(request, b"", 404)  # otherwise it would serve, and not end
         ran = cli.spawn(command, "--target", target.url, prefix=["-X", "importtime"])
 
     assert (4 if command == "docs" else 0) == ran.code, ran.err

@@ -1,4 +1,4 @@
-"""The canary in what else may go wrong; the harness looks for it in all output of every other test."""
+"""The canary in other error cases; the harness searches for it in all output of every other test."""
 
 import base64
 
@@ -28,7 +28,7 @@ GIVEN = {
 
 @pytest.fixture(params=[*GIVEN, "the environment", "a file", "the url", "the signature", "the configuration"])
 def with_canary(cli: Cli, rows, fault_server, request):
-    """The arguments of a bench that is given the canary in one of the ways there are, but for the fault."""
+    """The arguments of a bench with the canary in one of the possible ways, without the fault."""
 
     def arguments(name):
         url, more = fault_server.url(name), GIVEN.get(request.param, [])
@@ -76,7 +76,7 @@ def test_a_note_does_not_tell_it(cli, with_canary, monkeypatch):
 
 @pytest.mark.parametrize("engine", ["wire", "httpx"])
 def test_an_echo_does_not_tell_it(cli, with_canary, fault_server, engine):
-    """The server answers with all it received."""
+    """The server replies with everything that it received."""
     ran = cli(*with_canary("echo"), "-v", 4, "--engine", engine, "--keep-failures", "kept", "--format", "json")
 
     assert 4 == ran.code

@@ -1,4 +1,4 @@
-"""What is imported before the first request: nothing that the run does not need."""
+"""The imports before the first request: only what the run needs."""
 
 import json
 
@@ -16,7 +16,7 @@ HEAVY = {
 
 
 def imported(ran):
-    """Return the names of the modules that were imported, from the output of -X importtime."""
+    """Return the names of the imported modules, from the output of -X importtime."""
     lines = [line.rpartition("|")[2].strip() for line in ran.lines if line.startswith("import time:")]
     return set(lines) | {name.partition(".")[0] for name in lines}
 
@@ -30,7 +30,7 @@ def test_help_imports_the_command_line_and_nothing_else(cli, arguments):
 
     assert 0 == ran.code
     assert set() == imported(ran) & (HEAVY | {"numpy", "asyncio", "ssl", "uvloop", "orjson", "httptools"})
-    # The options read numbers and times.
+    # The options contain numbers and times.
     own = {name for name in imported(ran) if name.startswith(("epkit.flows", "epkit.engines", "epkit.core"))}
     assert {"epkit.core", "epkit.core.quantities"} == own
 
@@ -86,7 +86,7 @@ def write():
     with open(os.path.join({directory!r}, f"{{os.getpid()}}.json"), "w") as file:
         json.dump(found, file)
 """
-"""Writes down each module that is found, with its time, in every process of a run."""
+"""Records each module that is found, with its time, in every process of a run."""
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -1,4 +1,4 @@
-"""`--summary`: the report as Markdown where a build server shows it, whatever else is printed."""
+"""`--summary`: the report as Markdown in the place where a build server shows it, with any other output."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a bench aims at, and which key goes there."""
+"""The target of a bench, and the key that is sent to it."""
 
 import base64
 
@@ -13,7 +13,7 @@ BEARER = f"Bearer {CANARY}"
 
 @pytest.fixture
 def bench(cli, rows, fault_server):
-    """Run a bench that has to succeed, and return the Authorization that the server saw."""
+    """Run a bench that must succeed; return the Authorization that the server received."""
 
     def run(*arguments):
         ran = cli("bench", "--no-validate", "-p", rows, *arguments)
@@ -180,7 +180,7 @@ def test_no_validate_sends_nothing_but_the_load(cli, rows, fault_server):
 
 @pytest.fixture
 def below(cli):
-    """The command line in a directory below the one with the `epkit.toml`; neither is in a repository."""
+    """The command line in a directory below that of `epkit.toml`; neither is in a repository."""
     (cli.directory / "below").mkdir()
     return type(cli)(directory=cli.directory / "below", environ=cli.environ)
 

@@ -1,4 +1,4 @@
-"""`epkit validate` and `epkit sample`, as a user types them."""
+"""`epkit validate` and `epkit sample` from the command line."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str, **options: Any) -> tuple[int, Result]:
-    """Run a command as `main` does: an error that epkit raises on purpose is its exit code."""
+    """Run a command like `main`: an expected error of epkit becomes an exit code."""
     result = CliRunner().invoke(APP, arguments, standalone_mode=False, **options)
     if isinstance(result.exception, EpkitError):
         return result.exception.exit_code, result

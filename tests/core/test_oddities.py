@@ -1,4 +1,4 @@
-"""Rare turns in the reading of contracts, values and texts."""
+"""Rare branches in the reading of contracts, values and texts."""
 
 from typing import Any
 
@@ -158,7 +158,7 @@ def test_as_declared_rows_and_bodies_without_rows_are_told_by_their_place() -> N
 
 
 def body_contract(schema: dict[str, Any], version: str = "3.0.3", **media: Any) -> dict[str, Any]:
-    """Return a contract whose request body has a schema."""
+    """Return a contract whose request body has the given schema."""
     post = {"requestBody": {"content": {"application/json": {"schema": schema, **media}}}, "responses": {}}
     return {"openapi": version, "paths": {"/score": {"post": post}}}
 

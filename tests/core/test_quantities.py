@@ -1,4 +1,4 @@
-"""Times, rates and counts are read as people write them, and what is none is refused with how it is written."""
+"""Times, rates and counts are read as people write them; the refusal of another text shows the right form."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The files for build servers do in a shell what they promise: each step's script is run as its service runs it."""
+"""The files for build servers work in a shell: each step's script runs as in its service."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PATIENCE_S = 240
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with a pipeline, in which the tests run one after another: what is trained is reused."""
+    """A checkout with a pipeline, which the tests use one after the other; the training is reused."""
     pytest.importorskip("lightgbm", reason="needs the extra train")
     directory = tmp_path_factory.mktemp("checkout")
     bank_like(500).write_csv(directory / "bank.csv")
@@ -33,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def steps_of(name: str) -> list[dict[str, Any]]:
-    """Return the steps of a file that have a script, in the words of GitHub."""
+    """Return the steps of a file that have a script, in GitHub's terms."""
     found = yaml.safe_load((EXAMPLES / name).read_text(encoding="utf-8"))
     steps = found["steps"] if "steps" in found else next(iter(found["jobs"].values()))["steps"]
     scripts = [{**step, "run": step.get("run") or step.get("script")} for step in steps]
@@ -41,7 +41,7 @@ def steps_of(name: str) -> list[dict[str, Any]]:
 
 
 def bash(project: Path, script: str, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    """Run a script as a service does that has put an installed epkit on the path."""
+    """Run a script like a service in which an installed epkit is on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     foreign = ("EPKIT_", "GITHUB_", "TF_BUILD")
     own = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
@@ -52,7 +52,7 @@ def bash(project: Path, script: str, *options: str, **environ: str) -> "subproce
 
 
 def install_and_others(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Check the step that installs, which is not run here; return the others."""
+    """Check the step that installs, which does not run here; return the others."""
     install, *others = steps
 
     assert install["run"].startswith('pip install "epkit[')
@@ -60,7 +60,7 @@ def install_and_others(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 RUNS = ((0.9999, 5), (0.6, 0), (0.6, 0))
-"""What the gate wants, and the exit code: a gate that says no, one that says yes, and nothing to do."""
+"""The gate's limit, and the exit code: a gate that fails, one that passes, and nothing to do."""
 
 
 def set_gate(project: Path, least: float) -> None:
@@ -68,7 +68,7 @@ def set_gate(project: Path, least: float) -> None:
 
 
 def begin(project: Path) -> None:
-    """Forget the champion, so that a run is a first one; what was trained stays."""
+    """Delete the champion, so that a run counts as the first one; trained models stay."""
     for kept in project.glob(".epkit/pipelines/bank/champion.json"):
         kept.unlink()
 
@@ -80,7 +80,7 @@ def test_github_runs_it_and_writes_the_summary(project: Path, tmp_path: Path):
     for number, (least, code) in enumerate(RUNS):
         set_gate(project, least)
         summary = tmp_path / f"summary-{number}.md"
-        # GitHub: `bash -e` where no shell is named.
+        # GitHub uses `bash -e` if no shell is named.
         ran = bash(project, run["run"], "-e", WHY='it\'s "nightly"', GITHUB_STEP_SUMMARY=str(summary))
 
         assert code == ran.returncode, ran.stderr
@@ -109,7 +109,7 @@ def test_azure_devops_runs_it_and_uploads_the_summary(project: Path, tmp_path: P
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository with payloads and their contract, in which the embedded endpoint is measured."""
+    """A repository with payloads and their contract; the embedded endpoint is measured in it."""
     pytest.importorskip("azureml_inference_server_http", reason="needs the extra local")
     directory = tmp_path / "checkout"
     (directory / "payloads").mkdir(parents=True)
@@ -119,7 +119,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def check_what_is_left(checkout: Path) -> None:
-    """Look at the files that a job hands on."""
+    """Check the files that a job passes on."""
     assert "2.1.0" == json.loads((checkout / "validate.sarif").read_text())["version"]
     assert "<!doctype html>" in (checkout / "run.html").read_text()[:20].lower()
     names = [case.get("name") for case in ET.parse(checkout / "run.xml").getroot().iter("testcase")]
@@ -130,12 +130,12 @@ def test_github_validates_measures_and_compares_an_endpoint(checkout: Path, tmp_
     validate, bench, report, compare, keep = install_and_others(steps_of("github-endpoint.yaml"))
     summary = tmp_path / "summary.md"
     job = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "EPKIT_TARGET": "", "EPKIT_KEY": ""}
-    for step in (validate, bench, report, compare, keep):  # main, which has nothing to be compared with
+    for step in (validate, bench, report, compare, keep):  # main, which has no earlier run to compare with
         ran = bash(checkout, step["run"], "-e", **job)
         assert (0, "") == (ran.returncode, ran.stdout if step is compare else ""), ran.stderr
     check_what_is_left(checkout)
     assert not (checkout / "new.epkit").exists()
-    shutil.copy(checkout / "main.epkit", checkout / "new.epkit")  # a pull request that changes nothing
+    shutil.copy(checkout / "main.epkit", checkout / "new.epkit")  # a pull request without changes
     ran = bash(checkout, compare["run"], "-e", **job)
 
     assert 0 == ran.returncode, ran.stderr
@@ -174,7 +174,7 @@ def hook() -> dict[str, Any]:
 
 
 def test_the_hook_of_pre_commit_validates_all_files_in_one_call(checkout: Path):
-    # What pre-commit does: the entry, the user's arguments, the files.
+    # What pre-commit runs: the entry, the user's arguments, the files.
     line = shlex.join([*shlex.split(hook()["entry"]), "--schema", "swagger.json"])
     good = bash(checkout, f"{line} payloads/rows.json payloads/rows.json")
     shutil.copy(ROOT / "payloads" / "broken-null-number.json", checkout / "payloads")

@@ -1,4 +1,4 @@
-"""README and manual are true: their commands run, what they quote is what the commands print."""
+"""README and manual are correct: their commands run, and the quoted output equals the real one."""
 
 import contextlib
 import io
@@ -17,11 +17,11 @@ from support.pages import PAGES, Block, Command, blocks, commands, name_of, read
 from support.places import ROOT
 
 ELSEWHERE = re.compile(r"\b(HOST|prod)\b| bank$|https?://|^epkit (docs|deploy|logs|train|pipeline)\b")
-"""Commands that need an endpoint of the reader's own, run until they are ended, take minutes, or leave something behind."""
+"""Commands that need the reader's own endpoint, run until they are ended, take minutes, or leave something behind."""
 
 
 def here(block: Block) -> list[Command]:
-    """Return the commands of a block that can run anywhere."""
+    """Return the commands of a block that can run on any machine."""
     return [one for one in commands(block) if one.line.startswith("epkit ") and not ELSEWHERE.search(one.line)]
 
 
@@ -30,7 +30,7 @@ BLOCKS = [(page, block) for page in PAGES for block in blocks(page, "console") i
 
 @pytest.fixture(autouse=True)
 def _as_at_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Work where everything is that the commands name, and what they write goes away."""
+    """Change to a directory with all files that the commands name; their outputs are deleted."""
     for name in ("payloads", "swagger", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
@@ -47,12 +47,12 @@ def run(command: str) -> tuple[int, str]:
 
 
 def shape(line: str) -> str:
-    """Return a line without what differs from run to run: numbers, and how wide they are."""
+    """Return a line without the parts that vary between runs: numbers, and their widths."""
     return re.sub(r"\s+", " ", re.sub(r"\d[\w.:,-]*", "0", line)).strip()
 
 
 def is_quoted(quoted: Sequence[str], printed: Sequence[str]) -> bool:
-    """Tell whether *quoted* is what was printed; a line of `…` matches any number of lines."""
+    """Tell whether *quoted* equals the printed lines; a line of `…` matches any number of lines."""
     if not quoted:
         return not printed
     if quoted[0] == "…":
@@ -151,7 +151,7 @@ def test_every_broken_payload_is_among_the_mistakes():
 
 
 def holds(whole: Any, part: Any) -> bool:
-    """Whether *part* is *whole* with something left out, at the end of a list and anywhere in an object."""
+    """Tell whether *part* is *whole* with parts left out: at the end of a list, and anywhere in an object."""
     if isinstance(part, dict):
         return all(key in whole and holds(whole[key], value) for key, value in part.items())
     if isinstance(part, list):
@@ -167,8 +167,8 @@ def test_the_contract_and_the_payload_that_are_shown_are_those_of_the_files():
 
 
 def test_the_python_that_is_shown_runs():
-    # What pipeline.md shows needs a pipeline: `tests/test_api.py` runs it. That of train.md is run below. The reference
-    # shows signatures.
+    # The example in pipeline.md needs a pipeline, so `tests/test_api.py` runs it. That of train.md runs below. The
+    # reference only shows signatures.
     shown = [p for p in PAGES if p.stem not in ("pipeline", "train") and p.parent.name != "reference"]
     (block,) = [block for page in shown for block in blocks(page, "python")]
     out = io.StringIO()

@@ -1,6 +1,6 @@
-"""The reference pages are made from what they describe, or held against it.
+"""The reference pages are generated from the code, or compared with it.
 
-`EPKIT_GOLDEN=write pytest tests/docs` writes anew what is made.
+`EPKIT_GOLDEN=write pytest tests/docs` writes the generated parts again.
 """
 
 import json
@@ -44,7 +44,7 @@ What `epkit COMMAND --help` says, for every command. `-h` and `--help` show it i
 
 
 def rows_of(page: str, heading: str) -> list[list[str]]:
-    """Return the cells of the first table under a heading, without the table's own head."""
+    """Return the cells of the first table under a heading, without the heading of the table."""
     under = page.partition(f"\n## {heading}\n")[2]
     table = under[under.index("\n|") + 1 :].partition("\n\n")[0]
     return [
@@ -58,7 +58,7 @@ def cell(text: str) -> str:
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    """Give a command's own text as Markdown: examples as a block, everything else as prose."""
+    """Yield a command's own text as Markdown: examples as a block, everything else as prose."""
     for part in re.split(r"\n\s*\n|\x08\n", text):
         title, _, examples = part.strip().partition(":\n")
         if re.fullmatch("Examples?", title):
@@ -157,7 +157,7 @@ def test_the_table_of_tls_and_proxy_flags_is_that_of_the_commands():
 
 
 def kind(node: dict[str, Any]) -> str:
-    """Say a type of the schema as the page does."""
+    """Return a type of the schema in the words of the page."""
     match node:
         case {"$ref": ref}:
             name = ref.rpartition("/")[2]
@@ -184,7 +184,7 @@ DOCUMENTS = {
     "pipeline.md": ("PipelineRun", pipeline_document.schema()),
     "pipeline-comparison.md": ("RunComparison", comparison.schema()),
 }
-"""The pages of JSON documents: the name of the whole, and its schema."""
+"""The pages of JSON documents: the name of the document, and its schema."""
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_the_records_and_columns_of_a_saved_run_are_explained():
 def test_every_exit_code_is_explained():
     page = read(REFERENCE / "exit-codes.md")
     listed = {int(code) for code in re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) for code in code.split(",")}
-    # Not those that other modules, and tests, derive: which are loaded depends on what ran before.
+    # Not those that other modules and tests derive: what runs before determines which of these are loaded.
     kinds = [kind for kind in errors.EpkitError.__subclasses__() if kind.__module__ == errors.__name__]
     raised = {error.exit_code for error in (errors.EpkitError, *kinds)}
 

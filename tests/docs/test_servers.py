@@ -1,4 +1,4 @@
-"""The table of servers is that of what is tried at them."""
+"""The table of servers equals the list of trials."""
 
 import re
 
@@ -14,16 +14,16 @@ MAKERS = {
     "mlflow": "MLflow", "azure": "Azure ML",
 }  # fmt: skip
 PACKAGES = {"mlflow": "mlflow-skinny", "azure": "azureml-inference-server-http"}
-"""The package whose version counts, where it is not called as its environment."""
+"""The package whose version is shown, if its name differs from that of its environment."""
 COLUMNS: dict[str, tuple[Trial, ...]] = {
     "contract": ("contract",), "sample": ("sample",), "validate": ("validate", "text"), "score": ("score",),
     "bench": ("bench",),
 }  # fmt: skip
-"""What goes by the contract: columns of the table, and the trials that have to succeed for a yes."""
+"""The trials that use the contract: columns of the table, and the trials that must succeed for a yes."""
 
 
 def maker(case: Case) -> str:
-    """Return whose the server is, with the version that is tried."""
+    """Return the maker of the server, with the version of the trials."""
     environment = SERVERS[case.server].environment
     package = PACKAGES.get(environment, environment)
     (version,) = re.findall(rf"^{package}==(\S+)$", read(LOCKS / f"{environment}.txt"), re.MULTILINE)
@@ -36,7 +36,7 @@ def general(path: str) -> str:
 
 
 def works(case: Case, trials: tuple[Trial, ...]) -> str:
-    """Say whether all of these work at a path."""
+    """Return whether all of these trials work at a path."""
     return "yes" if set(trials) <= set(case.trials) else "none"
 
 

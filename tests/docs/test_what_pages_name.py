@@ -1,4 +1,4 @@
-"""What the pages name is there: commands, flags, files, sessions of nox, variables, links, anchors."""
+"""Everything that the pages name exists: commands, flags, files, sessions of nox, variables, links, anchors."""
 
 import ast
 import re
@@ -15,15 +15,15 @@ from support.typer_app import verbs
 SOURCE = ROOT / "src" / "epkit"
 FLAG = re.compile(r"--?[A-Za-z][\w-]*")
 PATH = re.compile(r"[\w.-]+(?:/[\w.*-]+)*/?")
-MADE = {"__pycache__", "build", "dist"}  # may be there or not, in part: what pages name in them is not looked for
+MADE = {"__pycache__", "build", "dist"}  # may exist partly: names inside of them are not checked
 TOPS = {path.name for folder in (ROOT, SOURCE) for path in folder.iterdir() if path.is_dir()} - MADE
-"""What the path of a file of the repository begins with."""
+"""The first part of a path of a file of the repository."""
 PAGE_OF = {
     "bench": ("bench",), "loads": ("bench",), "compare": ("compare", "bench", "report"), "check": ("check",),
     "score": ("score",), "validate": ("validate",), "sample": ("sample",), "try-it-out": ("docs",),
     "workers": ("bench", "score"),
 }  # fmt: skip
-"""The commands that a page is about: a flag that it names by itself is one of theirs."""
+"""The commands that a page describes: a flag without a command belongs to one of them."""
 
 
 def flags_in(words: list[str]) -> list[str]:
@@ -37,7 +37,7 @@ def flags_in(words: list[str]) -> list[str]:
 
 
 def problem(words: list[str]) -> str | None:
-    """Say what is wrong with a command line that begins behind `epkit`; None if nothing is."""
+    """Return the fault of a command line that follows `epkit`; None if there is none."""
     if not words or words[0].startswith("-"):
         unknown = set(flags_in(words)) - verbs()[""].flags
         return f"epkit has no {min(unknown)}" if unknown else None
@@ -53,7 +53,7 @@ def problem(words: list[str]) -> str | None:
 
 
 def command_lines(page: Path) -> Iterator[str]:
-    """Give what follows `epkit` in blocks of commands and in inline code."""
+    """Yield the text after `epkit` in blocks of commands and in inline code."""
     for block in blocks(page):
         if block.language in ("console", "sh", "yaml", "text"):
             yield from re.findall(r"(?:^|&& |\$ |\| |^ +)epkit ([a-z-].*)$", block.text, re.MULTILINE)
@@ -63,19 +63,19 @@ def command_lines(page: Path) -> Iterator[str]:
 def words_of(line: str) -> list[str]:
     try:
         return shlex.split(line.partition("  ")[0].partition(" #")[0])
-    except ValueError:  # a quote that is prose
+    except ValueError:  # a quote in prose
         return line.split()
 
 
 def wrong_commands(page: Path) -> list[str]:
-    # `bench --html`, without epkit, is a command too.
+    # `bench --html`, without epkit, is also a command.
     bare = [span for span in spans(page) if span.partition(" ")[0] in verbs() and " " in span]
     lines = [line for line in command_lines(page) if not re.match(r"\d", line)]  # `epkit 0.1.0` is a version
     return [f"{line}: {wrong}" for line in [*lines, *bare] if (wrong := problem(words_of(line)))]
 
 
 def wrong_flags(page: Path, text_spans: list[str]) -> list[str]:
-    """Return the flags that stand by themselves in inline code and that no command of the page has."""
+    """Return the flags in inline code, with no command before them, that no command of the page has."""
     about = PAGE_OF.get(page.stem, tuple(verbs())) if "reference" not in page.parts else tuple(verbs())
     known = frozenset().union(*(verbs()[name].flags for name in about))
     alone = [span for span in text_spans if re.match(r"--?[A-Za-z]", span)]
@@ -83,7 +83,7 @@ def wrong_flags(page: Path, text_spans: list[str]) -> list[str]:
 
 
 def paths_in(page: Path) -> Iterator[str]:
-    """Give what looks like the path of a file of the repository."""
+    """Yield texts that look like the path of a file of the repository."""
     for span in spans(page):
         if PATH.fullmatch(span) and ("/" in span or re.search(r"\.(?:py|md)$", span)):
             yield span
@@ -95,12 +95,12 @@ def paths_in(page: Path) -> Iterator[str]:
 
 
 def is_there(path: str, page: Path) -> bool:
-    """Tell whether a path exists: from the top, in the package, next to the page, or, if a mere name, anywhere."""
+    """Tell whether a path exists: from the root, in the package, next to the page, or, for a mere name, anywhere."""
     if re.fullmatch(r"[\w.-]+\.(?:py|md)", path):
         tops = (SOURCE, ROOT / "tests", ROOT / "benchmarks", ROOT / "docs")
         return (ROOT / path).exists() or any(next(top.rglob(path), None) for top in tops)
     if path.partition("/")[0] not in TOPS:
-        return True  # of the reader's own
+        return True  # a file of the reader
     return any(next(folder.glob(path.rstrip("/")), None) for folder in (ROOT, SOURCE, page.parent))
 
 
@@ -109,7 +109,7 @@ def missing_files(page: Path, found: list[str]) -> list[str]:
 
 
 def dead_links(page: Path, found: list[str]) -> list[str]:
-    """Return the links that lead to no file, or to no heading of one."""
+    """Return the links to missing files or headings."""
     dead = []
     for link in found:
         path, _, anchor = link.partition("#")
@@ -155,7 +155,7 @@ def test_every_link_leads_somewhere(page: Path):
 
 
 def sessions_in(page: Path) -> set[str]:
-    """Return the names behind `nox -s`."""
+    """Return the names after `nox -s`."""
     code = "\n".join([*spans(page), *(block.text for block in blocks(page))])
     return {
         name
@@ -186,7 +186,7 @@ def test_every_room_has_a_line_in_the_architecture():
     table = read(ROOT / "ARCHITECTURE.md").partition("| room of `src/epkit/` |")[2].partition("\n\n")[0]
     named = [name for row in table.splitlines() for name in re.findall(r"`([\w/]+/)`", row[1:].partition("|")[0])]
 
-    assert sorted(rooms - {"cli/", "core/", "flows/"}) == sorted(named)  # those are floors, and all of them rooms
+    assert sorted(rooms - {"cli/", "core/", "flows/"}) == sorted(named)  # those are floors of several rooms
 
 
 def test_the_architecture_stays_short():

@@ -1,4 +1,4 @@
-"""Every answer that clouds give is explained in one line that says what to do and shows no secret."""
+"""Every answer of a cloud is explained in one line with advice and without secrets."""
 
 import unicodedata
 

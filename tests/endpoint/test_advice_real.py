@@ -1,4 +1,4 @@
-"""The words that the advice is chosen by are those that this machine's OpenSSL and sockets really say."""
+"""The texts that select the advice are those of this machine's OpenSSL and sockets."""
 
 import datetime
 import socket
@@ -15,7 +15,7 @@ LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
 def handshake(client: ssl.SSLContext, cert: trustme.LeafCert | None, *, require: bool = False) -> str:
-    """Shake hands in memory and return what the client's side says went wrong."""
+    """Shake hands in memory, and return the error of the client's side."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     near = client.wrap_bio(to_client, to_server, server_hostname="localhost")
     if cert is None:

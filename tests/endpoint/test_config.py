@@ -1,4 +1,4 @@
-"""`epkit.toml` is found upward, read strictly, and each mistake in it is one line with its place."""
+"""`epkit.toml` is searched for in parent directories, read strictly, and each mistake is one line with its place."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ BANK = '[endpoints.bank]\nuri = "https://host/score"\n'
 
 
 def problem(text: str | bytes) -> str:
-    """Return the message about a broken file, its path cut off."""
+    """Return the message about a broken file, without its path."""
     path = Path("/p/epkit.toml")
     with pytest.raises(UsageError) as caught:
         parse_config(text if isinstance(text, bytes) else text.encode(), path)
@@ -428,7 +428,7 @@ def test_a_long_file_is_read_in_linear_time_and_its_mistake_is_placed(text, said
     begun = time.process_time()
 
     assert problem(text).startswith(said)
-    assert time.process_time() - begun < 5  # by the square it would be minutes
+    assert time.process_time() - begun < 5  # a quadratic algorithm would take minutes
 
 
 def test_long_words_are_not_compared_with_each_other():

@@ -1,4 +1,4 @@
-"""Endpoints are written into `epkit.toml`, and nothing else in it changes."""
+"""Endpoints are written to `epkit.toml`, and nothing else in it changes."""
 
 from pathlib import Path
 

@@ -56,7 +56,7 @@ def connected(endpoint: Embedded) -> Iterator[http.client.HTTPConnection]:
 
 
 def ask(connection, path="/score", *, key=None, body=BODY, **headers):
-    """Send a request, return status, headers (lower case) and body."""
+    """Send a request; return status, headers (lower case) and body."""
     given = {"Content-Type": "application/json", **headers}
     if key is not None:
         given["Authorization"] = f"Bearer {key}"
@@ -94,7 +94,7 @@ def marked(marker: str) -> set[int]:
 
 
 def ended(pid: int) -> bool:
-    """Whether a process is over; `marked` loses sight of it a moment earlier, its sockets still open."""
+    """Tell whether a process has ended; `marked` loses it a moment earlier, when its sockets are still open."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
@@ -107,7 +107,7 @@ def files_of(*directories: Path) -> list[str]:
 
 @pytest.fixture
 def holder(tmp_path):
-    """Start a Python that holds the endpoint; its home and temporary directory are its own, and mark it."""
+    """Start a Python that holds the endpoint; it has its own home and temporary directory, which mark it."""
     home, temporary = tmp_path / "home", tmp_path / "temporary"
     home.mkdir()
     temporary.mkdir()
@@ -308,7 +308,7 @@ def test_the_key_is_in_no_command_line_and_a_worker_that_dies_is_replaced(monkey
 
 
 def broken_server(monkeypatch, directory: Path, code: str) -> None:
-    """Put a package with the server's name before the genuine one, for the child alone."""
+    """Put a package with the server's name before the genuine one, only for the child."""
     package = directory / "azureml_inference_server_http"
     package.mkdir()
     (package / "__init__.py").write_text(code)

@@ -1,4 +1,4 @@
-"""Whose `epkit.toml` is read, and what one that was found may name."""
+"""The users whose `epkit.toml` is read, and the values that a found one may have."""
 
 import os
 import stat
@@ -13,14 +13,14 @@ from epkit.errors import UsageError
 
 BANK = 'default = "bank"\n[endpoints.bank]\nuri = "https://host/score"\n'
 STRANGER = 54_321
-"""A user that no machine of the tests has."""
+"""A user who does not exist on any machine of the tests."""
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")
 
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """A repository in a directory that is in none, and a directory deep in it."""
+    """A repository in a directory outside of any repository, and a directory deep inside it."""
     (tmp_path / "repository" / ".git").mkdir(parents=True)
     (tmp_path / "repository" / "a" / "b").mkdir(parents=True)
     return tmp_path / "repository"

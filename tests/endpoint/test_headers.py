@@ -1,4 +1,4 @@
-"""Headers are taken as curl and ab take them; a message about one never shows its value."""
+"""Headers have the syntax of curl and ab; a message about a header never shows its value."""
 
 import pytest
 

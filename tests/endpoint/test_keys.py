@@ -1,4 +1,4 @@
-"""A key is found in the order of the manual, goes to its own endpoint, and is never shown."""
+"""A key is searched for in the order of the manual, goes to its own endpoint, and is never shown."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The first `epkit.toml`: readable by epkit itself, and free of keys."""
+"""The first `epkit.toml`: epkit itself can read it, and it contains no keys."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_without_a_url_nothing_is_set_yet():
 @pytest.mark.parametrize("uri", [None, URI])
 def test_every_comment_is_a_setting_that_is_taken(uri):
     starter = Starter(name="bank", uri=uri, workspace=WorkspaceConfig(name="quick", source="config.json"))
-    text = render(starter).replace('# key_file = "bank.key"', '# # "bank.key"')  # with key_env it is one too many
+    text = render(starter).replace('# key_file = "bank.key"', '# # "bank.key"')  # with key_env there would be two
 
     lines = [line.removeprefix("# ") if " = " in line or line.startswith("# [") else line for line in text.splitlines()]
     entry = parse_config("\n".join(lines).encode(), Path("/x/epkit.toml")).endpoints["bank"]

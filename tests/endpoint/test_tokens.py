@@ -1,4 +1,4 @@
-"""A token service is waited for, and not for ever."""
+"""A token service gets time to answer, but not without limit."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Replies that nobody thought of: what one engine makes of them, the other makes too."""
+"""Replies that no person thought of: both engines give the same result."""
 
 from urllib.parse import quote_from_bytes
 
@@ -49,7 +49,7 @@ PIECES = [
 
 @st.composite
 def replies(draw: st.DrawFn) -> bytes:
-    """Make a reply worse in up to three places."""
+    """Damage a reply in up to three places."""
     data = draw(st.sampled_from(SEEDS))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(data)))
@@ -70,7 +70,7 @@ def test_both_engines_make_the_same_of_a_reply(fault_server: FaultServer, data: 
         first, second = run.outcomes
         made.append((Failure(first.failure), (first.status, first.body) * (not first.failure)))
 
-        # The server closes, which the next request may cross.
+        # The server closes the connection, perhaps while the next request is being sent.
         assert second.failure or second.body == COURSE, "the next reply is its own"
 
     assert made[0] == made[1], quote_from_bytes(data)

@@ -1,4 +1,4 @@
-"""Service and response times are, to the nanosecond, what was put in: the wire engine runs on a clock that is ours."""
+"""Service and response times equal the given ones to the nanosecond: the wire engine runs on a virtual clock."""
 
 import asyncio
 import statistics
@@ -41,7 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
 
 
 def measure(clock: VirtualClock, phase: Phase, serving: list[int]) -> tuple[np.ndarray, Summary]:
-    """Run the wire engine against a server that takes given times; return the rows and what a report is made from."""
+    """Run the wire engine with a server that takes given times; return the rows and the summary of the report."""
     blocks: list[np.ndarray] = []
     summary = Summary()
     judging = Judging(sinks=[lambda block: blocks.append(block.copy()), summary.add])
@@ -59,12 +59,12 @@ def measure(clock: VirtualClock, phase: Phase, serving: list[int]) -> tuple[np.n
 
 
 def reported(rows: np.ndarray, summary: Summary, view: str, model: str) -> tuple[float, ...]:
-    """Return smallest, mean, median and largest of a latency in the report, ms."""
+    """Return the least, mean, median and greatest value of a latency in the report, in ms."""
     found = getattr(assemble(known(rows, plan=replace(PLAN, model=model)), summary).latency_ms, view)
     return found.min, found.mean, found.median, found.max
 
 
-# The connection is a part of the first service time; it begins a turn of the loop after the first request is due.
+# The first service time includes the connecting; it begins one turn of the loop after the first request is due.
 
 
 def of(times_ns: list[int]) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""The driver of batches, on an engine that answers as a test says, with time that a test moves."""
+"""The driver of batches, on an engine with a test's replies and virtual time."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ HEAD = b"HTTP/1.1 %d X\r\n%b\r\n"
 
 
 class Line:
-    """What is written, in order."""
+    """Collects the written rows, in order."""
 
     def __init__(self):
         self.rows = []
@@ -37,7 +37,7 @@ class Line:
 
 
 class World:
-    """An engine with that number of slots, on which every request takes 1 ms and is answered by a function of its rows."""
+    """An engine with a number of slots; every request takes 1 ms, and a function of its rows makes the reply."""
 
     def __init__(self, sizes, answer, *, policy=None, invalid=(), rows=None):
         self.answer = answer
@@ -68,7 +68,7 @@ class World:
         )
 
     def run(self, most=100_000):
-        """Go on until every slot retires; never more requests at once than there are slots."""
+        """Run until every slot retires; there are never more requests in flight than slots."""
         driver, slots = self.driver, self.policy.concurrency
         flying = []
         while most:
@@ -351,7 +351,7 @@ def test_whatever_the_endpoint_does_each_row_is_settled_once_and_in_order(
     assert len(numbers) == context.driver.rows
 
 
-# A failure that the first batches share.
+# Failures that the first batches share.
 
 SAME = [
     (400, b""),
@@ -433,7 +433,7 @@ def test_a_success_while_batches_are_held_sends_them_again():
     assert expected(100) == context.line.rows
 
 
-# Replies that say which row a value belongs to.
+# Replies that name the row of each value.
 
 
 def test_predictions_are_joined_on_the_index_of_their_reply():

@@ -1,4 +1,4 @@
-"""Checks in parallel with the run: verdicts find their rows, blocks keep their order, and what is too much is counted."""
+"""Checks in parallel with the run: verdicts reach their rows, blocks keep their order, skipped checks are counted."""
 
 import threading
 
@@ -34,13 +34,13 @@ def make(seen, check=verdict):
 
 
 def settle(checks):
-    """Wait until nothing waits for a verdict any more."""
+    """Wait until no row waits for a verdict."""
     while checks._jobs.qsize() or len(checks._waiting) > checks._results.qsize():
         threading.Event().wait(0.001)
 
 
 def fill(checks, bodies, **columns):
-    """Do what a driver does: verdicts that are known at once are its own to write."""
+    """Act like a driver, which itself writes the verdicts that are known at once."""
     block = rows(len(bodies), **columns)
     for row, body in enumerate(bodies):
         known = checks.inspect(row, reply(body))
@@ -120,7 +120,7 @@ def test_what_is_too_much_passes_and_is_counted(seen, monkeypatch):
 
 
 class Odd(BaseException):
-    """What an extension written in Rust raises when it panics is no `Exception` either."""
+    """An exception that is not an `Exception`, like a panic in an extension written in Rust."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The driver: what a free slot sends, what becomes of an outcome, when blocks leave."""
+"""The driver: which request a free slot sends, what happens to a result, and when blocks are passed on."""
 
 import json
 import tracemalloc
@@ -28,7 +28,7 @@ NAMES = ("due", "start", "tcp", "connected", "sent", "first", "end")
 
 
 class Clock:
-    """Time that does not pass until it is moved."""
+    """Time that passes only when a test moves it."""
 
     def __init__(self) -> None:
         self.now = BEGAN
@@ -55,7 +55,7 @@ def test_the_clock_starts_when_it_was_agreed_to_and_not_before(monkeypatch: pyte
     early.began_at, late.began_at = BEGAN + 50_500, BEGAN + 50_500
 
     early.begin()  # at BEGAN + 1000
-    late.begin()  # a tick after the other one is over
+    late.begin()  # a tick after the other one ends
     found = [(driver.began - BEGAN, driver.late_ns) for driver in (early, late)]
 
     assert [(50_500, 500), (50_500, 1500)] == found
@@ -63,7 +63,7 @@ def test_the_clock_starts_when_it_was_agreed_to_and_not_before(monkeypatch: pyte
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int | None]]:
-    """Body and expected rows of every reply that was really judged."""
+    """Return body and expected rows of every reply that was really judged."""
     seen: list[tuple[bytes, int | None]] = []
     judge = module.judge_reply
 
@@ -77,13 +77,13 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int | None]]:
 
 @dataclass
 class Loop:
-    """A driver with a sink that keeps what it gets."""
+    """A driver with a sink that stores everything."""
 
     driver: ClosedLoop
     blocks: list[np.ndarray] = field(default_factory=list)
 
     def done(self, body: bytes = TWO, head: bytes = PLAIN, status: int = 200, **changes: Any) -> Exchange:
-        """Hand an exchange over: a whole good reply on a kept connectionby default."""
+        """Pass a result to the driver: by default a complete good reply on a kept connection."""
         x = Exchange()
         x.due = x.start = x.tcp = x.connected = BEGAN
         x.sent = BEGAN + 1
@@ -96,7 +96,7 @@ class Loop:
 
     @property
     def rows(self) -> np.ndarray:
-        """All rows, flushed."""
+        """Flush, and return all rows."""
         self.driver.flush()
         return np.concatenate(self.blocks) if self.blocks else np.zeros(0, dtype=SAMPLE)
 
@@ -108,7 +108,7 @@ def requests(n: int, method: str = "POST") -> list[Request]:
 def make(
     n: int = 1, *, rows: int | list[int | None] | None = 2, method: str = "POST", begin: bool = True, **options: Any
 ) -> Loop:
-    """Make a driver for *n* payloads; what is not for a phase is for the driver."""
+    """Make a driver for *n* payloads; arguments that are not for a phase go to the driver."""
     phase = {name: options.pop(name) for name in ("requests", "duration_ns") if name in options}
     expected = rows if isinstance(rows, list) else [rows] * n
     blocks: list[np.ndarray] = []
@@ -119,7 +119,7 @@ def make(
     return Loop(driver, blocks)
 
 
-# What a free slot sends.
+# Which request a free slot sends.
 
 
 @given(st.integers(1, 5), st.integers(0, 40), st.integers(0, 10))
@@ -189,7 +189,7 @@ def test_stopping_gives_out_no_more_and_still_takes_outcomes() -> None:
     assert 1 == len(loop.rows)
 
 
-# What becomes of an outcome.
+# What happens to a result.
 
 
 def test_a_row_says_what_the_exchange_did_since_the_run_began(clock: Clock) -> None:
@@ -332,7 +332,7 @@ def test_replies_that_are_never_the_same_do_not_fill_the_memory() -> None:
     assert kept < 1.5 * module.MEMO_BYTES
 
 
-# The failures that are kept.
+# The stored failures.
 
 
 def test_the_first_failure_of_each_kind_and_status_is_kept_with_its_reason() -> None:
@@ -359,7 +359,7 @@ def test_a_reason_is_that_of_its_own_reply() -> None:
     loop = make()
     x = loop.done(body=b'{"error": "boom"}')
     x.status, x.body = 503, b"busy"
-    loop.driver.done(x)  # as engines do, which use an exchange again
+    loop.driver.done(x)  # engines use an exchange again
 
     assert ["boom", ""] == [example.detail for example in loop.driver.examples.values()]
 
@@ -403,7 +403,7 @@ def test_the_first_whole_reply_is_kept_whatever_it_says() -> None:
     assert b"HTTP/1.1 500 No\r\nServer: a\r\n\r\n" == loop.driver.first_head
 
 
-# What headers say of the server.
+# The information in headers about the server.
 
 
 def named(deployment: str = "", ms: str = "", status: int = 200) -> bytes:
@@ -455,7 +455,7 @@ def test_more_deployments_than_a_column_can_name_stay_unnamed() -> None:
     assert [f"d{i}" for i in range(254)] == loop.driver.deployments[1:]
 
 
-# When blocks leave.
+# When blocks are passed on.
 
 
 def test_a_full_block_leaves_at_once(clock: Clock) -> None:

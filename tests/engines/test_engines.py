@@ -1,4 +1,4 @@
-"""One suite for all engines: what each makes of every way in which a server can misbehave."""
+"""One suite for all engines: their results for every kind of misbehaviour of a server."""
 
 import asyncio
 import gc
@@ -43,12 +43,12 @@ NEVER_NS = 60_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What an engine is to make of a fault.
+    """The expected result of an engine for a fault.
 
     Args:
-        failures: those allowed; where there is more than one, which depends on how fast things go.
-        statuses: those allowed.
-        keeps: the connection can be used for another request.
+        failures: allowed kinds; if there are several, timing decides which one occurs.
+        statuses: allowed statuses.
+        keeps: whether the connection can be used for another request.
     """
 
     failures: tuple[Failure, ...] = (NONE,)
@@ -58,7 +58,7 @@ class Case:
 
     @property
     def plain(self) -> bool:
-        """Tell whether nothing but the status sets it apart."""
+        """Tell whether it differs only in its status."""
         return self.statuses[0] >= 400
 
 
@@ -74,8 +74,8 @@ def coded(name: str) -> Case:
     return Case(body=SIMPLE[name].partition(b"\r\n\r\n")[2])
 
 
-READ = (200,)  # the status line was read before it went wrong
-SOME = (0, 200)  # the line was read, but a parser may need the whole header to say so
+READ = (200,)  # the status line was read before the fault
+SOME = (0, 200)  # the line was read, but a parser may report it only with the whole header
 
 CASES = {
     "ok": Case(),
@@ -91,7 +91,7 @@ CASES = {
     "204": answers(204, b""),
     "304": answers(304, b""),
     "early-hints": Case(),
-    # A content coding is left on: whether and how it comes off is the driver's to judge.
+    # The engine does not decode a content coding: the driver judges and removes it.
     "gzip": coded("gzip"),
     "deflate": coded("deflate"),
     "deflate-raw": coded("deflate-raw"),
@@ -130,8 +130,8 @@ CASES = {
     "not-http": fails(TRANSPORT),
     "never": fails(TIMEOUT),
     "drip?every_ms=40": fails(TIMEOUT),
-    "endless-body": fails(TIMEOUT, TRANSPORT, statuses=SOME),  # the time or the size runs out first
-    # As docs/targets.md has them.
+    "endless-body": fails(TIMEOUT, TRANSPORT, statuses=SOME),  # the time or the size limit is reached first
+    # These follow docs/targets.md.
     **dict.fromkeys(
         (
             *("length-twice", "length-differs", "length-list", "length-plus", "length-hex", "length-huge"),
@@ -162,7 +162,7 @@ CASES = {
 }
 
 WITHOUT_CLOSE_NOTIFY = {"cut": fails(TRANSPORT, statuses=READ)}
-"""What is another case where TLS is spoken."""
+"""Faults with another result under TLS."""
 
 
 @pytest.fixture(params=KINDS)
@@ -199,7 +199,7 @@ WAYS = [
 
 @pytest.mark.parametrize(
     ("name", "engine", "scheme", "slots"),
-    # One status is like another to an engine: two ways are enough for those that stand for themselves.
+    # To an engine all statuses are alike, so two of the ways are enough for a fault with only a status.
     [(name, *client) for name in CASES for client in WAYS[: 2 if CASES[name].plain else None]],
 )
 def test_every_fault_ends_in_time_and_in_its_class(
@@ -220,7 +220,7 @@ def test_every_fault_ends_in_time_and_in_its_class(
     )
 
     seen = arrivals_seen(fault_server)
-    # On a machine that is busy elsewhere a connection, or the server's reading, may take longer than the short timeout.
+    # On a busy machine, a connection or the server's reading may take longer than the short timeout.
     unsure = {outcome.payload for outcome in run.outcomes if outcome.failure is TIMEOUT} - set(seen)
     assert [number for number in range(run.given) if number not in unsure] == seen, "the server saw each arrival once"
     assert set(case.failures) >= set(run.failures)
@@ -244,7 +244,7 @@ def test_the_server_gets_the_request_as_it_was_built(fault_server: FaultServer, 
     execute(kind, to, sent)
 
     (seen,) = fault_server.seen
-    assert lower(sent[0].headers) == lower(seen.headers)  # httpx writes Host its own way
+    assert lower(sent[0].headers) == lower(seen.headers)  # httpx writes Host in another place
     assert ("POST", sent[0].path, BODY) == (seen.method, seen.target, seen.body)
 
 
@@ -383,7 +383,7 @@ def test_a_server_that_breaks_every_third_is_told_apart(fault_server: FaultServe
     [
         ("twice", CALM_NS),
         ("length-too-short", CALM_NS),
-        # The others are to be answered in that time, on a busy machine too.
+        # The others must be answered in that time, also on a busy machine.
         ("delay?ms=1500", 3 * SHORT_NS),
         ("drip?every_ms=40", 3 * SHORT_NS),
     ],
@@ -449,7 +449,7 @@ def test_a_connection_closed_while_idle_costs_at_most_the_request_on_it(
 
     seen = arrivals_seen(fault_server)
     assert len(set(seen)) == len(seen), "nothing was sent twice"
-    # A close that crosses the next request on the wire fails it: the server may have seen it.
+    # A close during the sending of the next request makes it fail, because the server may have received it.
     assert {NONE, TRANSPORT} >= set(run.failures)
     assert set() == {o.payload for o in run.outcomes if not o.failure} - set(seen)
     assert run.failures[0] == NONE
@@ -518,7 +518,7 @@ def test_a_second_stop_ends_a_drain(fault_server: FaultServer, kind: Kind) -> No
 def test_a_drain_ends_at_the_timeout_at_the_latest(fault_server: FaultServer, kind: Kind) -> None:
     to = plain(fault_server)
 
-    # Not so short that a busy machine is late with the stop.
+    # Long enough that a busy machine is not late with the stop.
     run = execute(kind, to, requests(to, ["never"] * 8), slots=4, timeout_ns=4 * SHORT_NS, interrupt=stop(drain=True))
 
     assert run.failures == [TIMEOUT] * 4
@@ -538,11 +538,12 @@ def test_memory_is_bounded_whatever_a_server_sends(
         tracemalloc.stop()
 
     assert run.failures == [TRANSPORT] * 2
-    # The cap on a reply is 16 MiB: a few times that while a buffer grows or is copied, not what was sent.
+    # The limit of a reply is 16 MiB. A buffer may take a few times as much while it grows or is copied, but not all
+    # that was sent.
     assert peak < 112 * MIB
 
 
-@pytest.mark.parametrize("engine", ["wire", "wire on asyncio"])  # httpx has one buffer, and takes its time
+@pytest.mark.parametrize("engine", ["wire", "wire on asyncio"])  # httpx has a single buffer, and is slow here
 def test_pieces_of_a_body_take_little_more_than_their_bytes(
     fault_server: FaultServer, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -562,7 +563,7 @@ def test_pieces_of_a_body_take_little_more_than_their_bytes(
 
 @pytest.fixture
 def bound(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Bound the unfinished replies of a run to 8 MiB, and one to 2 MiB."""
+    """Limit the unfinished replies of a run to 8 MiB, and a single one to 2 MiB."""
     for module in (connection, httpx):
         monkeypatch.setattr(module, "REPLIES_BYTES", 8 * MIB)
         monkeypatch.setattr(module, "BODY_BYTES", 2 * MIB)
@@ -583,16 +584,16 @@ def test_memory_is_bounded_for_the_run_and_not_for_the_connection(
 
     assert [TRANSPORT] * 16 == run.failures
     assert TOO_MANY_BYTES in {outcome.detail for outcome in run.outcomes}
-    # In addition to the replies: what the server and the transports have in their buffers, some hundred KiB a connection.
+    # The replies, and the buffers of the server and the transports: some hundred KiB for each connection.
     assert peak < bound + 32 * MIB
 
 
 class AfterTheFirst(Recorder):
-    """Hands out its last requests when some others have failed, on one slot, and ends the run after them.
+    """Sends its last requests after some others have failed, on one slot, and then ends the run.
 
     Args:
-        first: how many requests go out at once.
-        failing: how many of them fail by themselves; the others are held until the end.
+        first: number of requests that are sent at once.
+        failing: number of them that fail by themselves; the others are held until the end.
     """
 
     def __init__(self, sent: Sequence[Request], *, first: int, failing: int) -> None:
@@ -615,13 +616,13 @@ def test_the_reply_that_goes_over_the_bound_fails_and_makes_room(
     to = plain(fault_server)
     sent = requests(to, [f"held?bytes={MIB}"] * 10 + ["ok-large?bytes=300000"] * 4)
 
-    # Eight whole ones are over the bound by their headers, so that three of ten fail, in whatever order they come.
+    # Eight complete replies exceed the limit by their headers, so three of ten fail, in any order of arrival.
     run = execute(kind, to, sent, slots=10, driver=AfterTheFirst(sent, first=10, failing=3))
 
     details = [outcome.detail for outcome in run.outcomes]
     if kind.wire:
         assert 3 == details.count(TOO_MANY_BYTES)
-    else:  # which makes room a little later
+    else:  # this makes room a little later
         assert 3 <= details.count(TOO_MANY_BYTES) <= 5
     assert [b"x" * 300_000] * 4 == run.bodies[10:]
 
@@ -671,7 +672,7 @@ def test_no_socket_is_left_open(fault_server: FaultServer, kind: Kind) -> None:
 
 
 class Raising(Recorder):
-    """A driver one of whose calls raises, from its third request on."""
+    """A driver in which one method raises, from its third request on."""
 
     def __init__(self, sent: list[Request], error: BaseException, *, where: str, engine: Engine) -> None:
         super().__init__(sent)

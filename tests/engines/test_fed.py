@@ -1,4 +1,4 @@
-"""The driver that is fed: rows come and go in any order, and its pace changes while requests are under way."""
+"""The driver that is fed: rows come and go in any order, and its rate changes while requests are in flight."""
 
 import json
 import random
@@ -15,7 +15,7 @@ MS = 1_000_000
 
 
 class Fed:
-    """A driver and what it says."""
+    """A driver and its messages."""
 
     def __init__(self, **policy):
         self.policy = Policy(batch_rows=2, **policy)
@@ -125,7 +125,7 @@ def test_another_interval_counts_from_the_last_request_on():
     fed.feed(0, *range(20))
     now = 1000 * MS
     assert fed.next(now) is not None
-    for _ in range(3):  # what a rate may make up for
+    for _ in range(3):  # a rate may catch up with this many
         fed.next(now)
     due = fed.driver.rest(now)
     fed.driver.pace(9, 40 * MS)

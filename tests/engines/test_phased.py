@@ -1,4 +1,4 @@
-"""The driver of phases: what is due when, what rests until when, and to whom rows belong; time is ours here."""
+"""The driver of phases: what is due at which time, how long slots rest, and the phases of rows; time is virtual."""
 
 import pytest
 
@@ -23,7 +23,7 @@ class Clock:
 
 
 class Slots:
-    """Slots that take what a driver gives them, at the given times."""
+    """Slots that take a driver's requests at the given times."""
 
     def __init__(self, *phases: Phase, payloads: int = 1) -> None:
         self.blocks = []
@@ -34,7 +34,7 @@ class Slots:
         self.driver.begin()
 
     def take(self, at: int) -> int | None:
-        """Ask at a time since the beginning; return since when what came is due."""
+        """Request at a time since the beginning; return when the received request was due."""
         arrival = self.driver.next(BEGAN + at)
         return None if arrival is None else arrival[0] - BEGAN
 
@@ -67,7 +67,7 @@ def test_it_is_a_pacing_driver_and_the_closed_loop_is_not():
 
 
 def test_every_schedule_is_drawn_before_the_clock_starts(monkeypatch):
-    """Drawing takes longer than many a reply takes its server: the first request of an open phase would be late."""
+    """Drawing takes longer than many replies: without this, the first request of an open phase would be late."""
     drawn = []
     due_times = phased.due_times
 

@@ -1,4 +1,4 @@
-"""One suite for all engines: through a proxy as without one, and whose fault it is where that fails."""
+"""One suite for all engines: results through a proxy equal those without one, and errors name the right side."""
 
 import base64
 import re
@@ -50,7 +50,7 @@ def proxy() -> Iterator[Proxy]:
 
 @pytest.fixture
 def through(fault_server: FaultServer, proxy: Proxy) -> Through:
-    """Where a request goes: by scheme, through the proxy; `user` is for it, the rest is the destination's."""
+    """Return destinations through the proxy, by scheme; `user` is for the proxy, the rest is for the destination."""
 
     def to(scheme: str, *, user: str = "", certificate: str = "valid", **more: object) -> Destination:
         direct = plain(fault_server)
@@ -69,14 +69,14 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def tls_proxy(authority: trustme.CA) -> Iterator[Proxy]:
-    """A proxy that is itself spoken to over TLS, and goes by the name `localhost`."""
+    """A proxy that uses TLS itself, with the name `localhost`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     with Proxy(tls=context) as running:
         yield running
 
 
-# What goes where.
+# Destinations of requests.
 
 
 @pytest.mark.parametrize("slots", [1, 16])
@@ -219,7 +219,7 @@ def test_who_connects_elsewhere_asks_the_proxy_for_that(
 def test_the_name_in_the_certificate_stays_that_of_the_target(
     fault_server: FaultServer, proxy: Proxy, through: Through
 ) -> None:
-    # The wire engine only: httpcore checks the certificate against the place that it asks the proxy for.
+    # Only the wire engine: httpcore checks the certificate with the name that it sends to the proxy.
     place = ("127.0.0.1", fault_server.tls["wrong-name"])
     to = through("https", host=WRONG_NAME, port=443, connect_to=place)
 
@@ -230,7 +230,7 @@ def test_the_name_in_the_certificate_stays_that_of_the_target(
 def test_the_proxy_is_reached_from_the_local_address_and_with_the_buffers_that_are_named(
     through: Through, scheme: str
 ) -> None:
-    # The wire engine only: httpx takes neither where there is a proxy.
+    # Only the wire engine: httpx accepts neither with a proxy.
     to = through(scheme, bind="127.0.0.1", buffer_bytes=16384)
 
     assert execute(KINDS["wire"], to, requests(to, ["ok"] * 2)).failures == [NONE] * 2
@@ -250,7 +250,7 @@ def test_an_address_of_ipv6_is_bracketed(port: int, place: str) -> None:
 
 
 def test_a_server_on_ipv6_is_reached(fault_server: FaultServer, proxy: Proxy, through: Through) -> None:
-    # The wire engine only: httpcore leaves the brackets out.
+    # Only the wire engine: httpcore leaves the brackets out.
     if fault_server.port6 is None:
         pytest.skip("no IPv6 here")
     to = through("http", host="::1", port=fault_server.port6)
@@ -259,7 +259,7 @@ def test_a_server_on_ipv6_is_reached(fault_server: FaultServer, proxy: Proxy, th
     assert [f"POST http://[::1]:{fault_server.port6}/fault/ok HTTP/1.1"] == proxy.lines
 
 
-# What a proxy says to CONNECT.
+# Replies of a proxy to CONNECT.
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_server_on_ipv6_is_reached(fault_server: FaultServer, proxy: Proxy, th
     ],
 )
 def test_any_success_opens_the_tunnel(fault_server: FaultServer, proxy: Proxy, through: Through, says: bytes) -> None:
-    # The wire engine only: httpx makes something of a length or coding, of which RFC 9110 § 9.3.6 says to make nothing.
+    # Only the wire engine: httpx interprets a length or coding, which RFC 9110 § 9.3.6 says to ignore.
     proxy.welcome = says
     to = through("https")
 
@@ -346,7 +346,7 @@ def test_a_reply_to_connect_that_is_none_is_no_connection(
     assert 0 == fault_server.connections
     if kind.wire:
         assert [(CONNECT, f"proxy: {words}")] * 2 == [(outcome.failure, outcome.detail) for outcome in run.outcomes]
-    else:  # which has other bounds, and looks at less
+    else:  # httpx has other limits, and checks less
         assert {CONNECT, TLS, TIMEOUT} >= set(run.failures)
 
 
@@ -370,7 +370,7 @@ def test_a_proxy_that_says_nothing_to_connect_is_waited_for_in_time(proxy: Proxy
         (outcome.failure, outcome.detail) for outcome in run.outcomes
     }
     for outcome in run.outcomes:
-        assert SHORT_NS - 2_000_000 <= outcome.end - outcome.start < SHORT_NS + 4_000_000_000  # a timer knows ms
+        assert SHORT_NS - 2_000_000 <= outcome.end - outcome.start < SHORT_NS + 4_000_000_000  # a timer counts ms
 
 
 def test_a_server_that_says_nothing_through_the_tunnel_is_not_the_proxys_fault(through: Through) -> None:
@@ -448,12 +448,12 @@ def test_a_proxy_with_several_addresses_is_asked_once_a_connection(
     assert 2 == len(proxy.seen)
 
 
-# A proxy that is itself spoken to over TLS.
+# A proxy that uses TLS itself.
 
 
 @pytest.fixture
 def trusted(authority: trustme.CA, fault_server: FaultServer, tmp_path: Path) -> str:
-    """A file with the authorities of the proxy and of the server."""
+    """Return a file with the authorities of the proxy and of the server."""
     path = tmp_path / "both.pem"
     path.write_bytes(Path(fault_server.cacert).read_bytes() + authority.cert_pem.bytes())
     return str(path)

@@ -1,4 +1,4 @@
-"""Requests with ids, on every engine: each has the number of its start, and a reply that has it is no other for that."""
+"""Requests with ids, on every engine: each id has the number of its start, and judgements do not change."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def kind(request):
 
 
 def send(kind, server, names, header=HEADER, *, method="POST", share=0, shares=1, **how):
-    """Send requests with ids; return the run, and the ids that its outcomes say were sent."""
+    """Send requests with ids; return the run, and the ids in its outcomes."""
     to, ids = plain(server), RequestIds(header=header, run=RUN, share=share, shares=shares)
     stamps = Stamps(ids)
     sent = [numbered(each, ids) for each in requests(to, names, unnumbered(header), method=method)]
@@ -30,7 +30,7 @@ def send(kind, server, names, header=HEADER, *, method="POST", share=0, shares=1
 
 
 def seen(server, header=HEADER):
-    """Return the ids that the server saw, by the number of the request."""
+    """Return the ids that the server received, by the number of the request."""
     return [id_ for _, id_ in sorted((int(s.header("X-Arrival")), s.header(header)) for s in server.seen)]
 
 
@@ -74,7 +74,7 @@ def test_a_reply_with_another_id_than_was_sent_is_looked_at_anew(fault_server, m
 
 
 class DeadTransport:
-    """A transport that writes nothing of what it is given."""
+    """A transport that drops everything that is written."""
 
     def __init__(self):
         self.written = b""

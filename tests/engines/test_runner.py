@@ -1,4 +1,4 @@
-"""The runner: an engine runs to its end or to a signal, and its generator is watched meanwhile."""
+"""The runner: an engine runs to its end or to a signal, and the load generator is monitored meanwhile."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ PATIENCE_S = 20
 
 @dataclass
 class FakeEngine:
-    """An engine that does what the test asks, and remembers how it was stopped."""
+    """An engine whose behaviour a test sets; it records how it was stopped."""
 
     work: Work
     name: str = "fake"
@@ -78,7 +78,7 @@ def until(condition: Callable[[], bool]) -> Work:
 
 @pytest.fixture(params=["uvloop", "asyncio"])
 def loop_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both loops: uvloop's where it is installed, and asyncio's as if it were not."""
+    """Both loops: uvloop's if it is installed, and asyncio's as without uvloop."""
     kind: str = request.param
     if kind == "uvloop":
         pytest.importorskip("uvloop")
@@ -216,7 +216,7 @@ def test_an_interrupt_outside_of_a_run_is_ctrl_c_unless_it_says_otherwise() -> N
 
 
 def interrupted_by(*numbers: signal.Signals) -> Work:
-    """Send each signal once the one before was taken."""
+    """Send each signal after the one before was handled."""
 
     async def work(engine: FakeEngine) -> None:
         for i, number in enumerate(numbers, start=1):
@@ -310,7 +310,7 @@ def test_an_engine_that_cannot_begin_says_so(loop_kind: str) -> None:
     async def work(_engine: FakeEngine) -> None:
         raise EndpointError("no address")
 
-    with collector(enabled=True):  # whatever an earlier test has left
+    with collector(enabled=True):  # an earlier test may have changed it
         with pytest.raises(EndpointError, match="no address"):
             run(work)
         assert gc.isenabled()

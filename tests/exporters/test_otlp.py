@@ -1,4 +1,4 @@
-"""The thread that sends to a collector: one frame waits, failures pause it, and nothing of it is heard."""
+"""The thread that sends to a collector: one frame waits, failures make it pause, and it prints nothing."""
 
 import logging
 import threading
@@ -69,7 +69,7 @@ def test_a_collector_that_hangs_is_waited_for_once(exporter, collector):
     collector.status = None
 
     assert not exporter.deliver(frame(1), 0.2)
-    assert not exporter.deliver(frame(2), 1000)  # returns at once: else this test would not end
+    assert not exporter.deliver(frame(2), 1000)  # returns at once: otherwise this test would not end
     assert "it does not answer" == exporter.problem
 
 

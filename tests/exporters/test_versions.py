@@ -17,7 +17,7 @@ SERVER = "azureml-inference-server-http"
 
 
 def required(name: str) -> dict[str, SpecifierSet]:
-    """Return what a package that is installed here requires, by name, without its extras."""
+    """Return the requirements of an installed package, by name, without its extras."""
     texts = distribution(name).requires or []
     found = [Requirement(text) for text in texts if "extra ==" not in text]
     return {one.name: one.specifier for one in found}

@@ -1,4 +1,4 @@
-"""Contracts come from files."""
+"""Contracts are read from files."""
 
 from pathlib import Path
 

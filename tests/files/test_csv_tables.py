@@ -1,4 +1,4 @@
-"""CSV files, whatever is in them: cut where rows end, and refused in a line where they never do."""
+"""CSV files with any contents: rows are separated correctly, or the file is refused in one line."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ CELLS = st.text('ab",\n;\0', max_size=8)
 
 @pytest.fixture
 def table(tmp_path):
-    """Write a file and open it."""
+    """Write a file and open it as a table."""
 
     def make(data: bytes) -> CsvTable:
         path = tmp_path / "t.csv"
@@ -72,7 +72,7 @@ def test_a_quote_that_is_not_closed_is_named_by_its_line(table, monkeypatch, dat
 
 
 def test_no_more_is_held_than_the_longest_row(table, monkeypatch):
-    """Behind a quote that nothing closes the file is not read to its end."""
+    """After a quote that is never closed, the file is not read to its end."""
     monkeypatch.setattr(csv_tables, "LONGEST_ROW", 1 << 12)
     opened = table(b'a,b\n1,"x\n' + CLOSED * 200)
     read = []
@@ -101,7 +101,7 @@ def test_a_row_that_is_too_long_is_named_by_its_line(table, monkeypatch):
 def test_a_file_without_line_breaks_is_not_read_to_its_end(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(b"a,b\n")
-    os.truncate(path, 1 << 40)  # a hole: it takes no room, and would be read for an hour
+    os.truncate(path, 1 << 40)  # a hole: it takes no space, and reading it would take an hour
     with pytest.raises(UsageError, match=r"t\.csv:2: a row of more than 16 MB"):
         CsvTable(path, name="t.csv").inferred()
 

@@ -1,4 +1,4 @@
-"""How a table is written: its separator, its header, what a user says of its columns."""
+"""The format of a table: its separator, its header, and the user's options for its columns."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A table that is elsewhere is waited for as long as it comes."""
+"""A download of a table continues as long as data arrives."""
 
 import threading
 import time

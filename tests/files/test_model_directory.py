@@ -1,4 +1,4 @@
-"""The directory of a model: whole, or not at all."""
+"""The directory of a model is written completely, or not at all."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Numbers as files have them."""
+"""Numbers as they occur in files."""
 
 import polars as pl
 import pytest

@@ -1,4 +1,4 @@
-"""What a command writes is checked before a run and written after it; what goes wrong is one line."""
+"""Outputs of a command are checked before a run and written after it; an error is one line."""
 
 import os
 import sys

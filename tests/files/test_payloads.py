@@ -1,4 +1,4 @@
-"""Payloads come from files byte by byte."""
+"""Payloads are read from files without changing a byte."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What pipelines keep: which runs go when there are too many, and what a journal costs."""
+"""The stored files of pipelines: which runs are removed if there are too many, and the cost of a journal."""
 
 import os
 

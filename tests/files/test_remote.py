@@ -1,4 +1,4 @@
-"""What a store lists lands in its own directory, or nowhere."""
+"""The files that a store lists are put into their directory, or refused."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ fsspec = pytest.importorskip("fsspec", reason="needs the extra cluster")
 
 @pytest.fixture
 def store(monkeypatch) -> type[Any]:
-    """A store that lists what the test says, and gives `rows` for each."""
+    """A store that has the test's listing, with `rows` as the content of each file."""
 
     class Hostile(fsspec.AbstractFileSystem):
         protocol = "hostile"

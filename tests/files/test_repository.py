@@ -1,4 +1,4 @@
-"""Whether git would take a file with a key."""
+"""Whether git would commit a file with a key."""
 
 import os
 import shutil

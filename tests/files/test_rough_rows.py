@@ -1,4 +1,4 @@
-"""Rows that are not as wide as the header, and lines that are no rows."""
+"""Rows whose width differs from the header's, and lines that are not rows."""
 
 import csv
 import io

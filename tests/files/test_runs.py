@@ -1,4 +1,4 @@
-"""Saved runs on disk: written as the run goes on, read whatever became of it."""
+"""Saved runs on disk: they are written during the run, and can be read whatever happened to it."""
 
 import json
 from pathlib import Path
@@ -116,7 +116,7 @@ def test_any_byte_that_changed_is_noticed_or_harmless(path):
         except UsageError as error:
             said.append(str(error))
             continue
-        # A length that points beyond the end looks like a cut; it never looks whole.
+        # A length beyond the end looks like a truncated file; it never looks complete.
         assert runs[0].cut or found[0] is None or found == expected
 
     assert said

@@ -1,4 +1,4 @@
-"""Whether a script has what the server calls: parsed, and never run."""
+"""Whether a script has the functions that the server calls: it is parsed, and never run."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rows from files and frames, read in pieces that can be cut anywhere."""
+"""Rows from files and frames, in pieces that can be cut at any row."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSour
 
 
 def whole(source, skip=0, lists=False):
-    """Return all rows as sent, as objects, and as lines of CSV where there are any."""
+    """Return all rows in their encoded form, as objects, and as lines of CSV if there are any."""
     pieces = list(source.pieces(skip, lists=lists))
     rows = [json.loads(row) for piece in pieces for row in piece.rows]
     objects = [json.loads(row) for piece in pieces for row in piece.as_objects(0, len(piece))]

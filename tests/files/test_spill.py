@@ -1,4 +1,4 @@
-"""Blocks that were spilled come back as they were."""
+"""Spilled blocks are read back unchanged."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A table gets the verdict that its rows would get one by one."""
+"""The verdict on a table equals the verdicts on its rows, one by one."""
 
 import io
 import json
@@ -60,7 +60,7 @@ CELLS = {
 
 @st.composite
 def tables_and_schemas(draw: st.DrawFn) -> tuple[dict[str, Any], pl.DataFrame]:
-    """Random columns, some of them missing, renamed or of another type than declared."""
+    """Draw columns at random; some are missing, renamed, or of another type than declared."""
     names = draw(st.lists(st.sampled_from("abcdef"), unique=True, min_size=1, max_size=4))
     properties = {name: draw(SCHEMAS) for name in names}
     height = draw(st.integers(1, 12))
@@ -95,7 +95,7 @@ def test_column_by_column_finds_what_row_by_row_finds(drawn: tuple[dict[str, Any
 def test_a_table_as_declared_breaks_what_jsonschema_says_it_breaks(drawn: tuple[dict[str, Any], pl.DataFrame]) -> None:
     properties, frame = drawn
     validator = validator_of(properties, as_declared=True)
-    # What is no JSON is not the schema's business.
+    # A schema says nothing about text that is not JSON.
     odd = (float("inf"), float("-inf"))
     rows = [{k: 0.5 if v in odd or v != v else v for k, v in row.items()} for row in frame.to_dicts()]
     schema = contract_of(properties)["paths"]["/score"]["post"]["parameters"][0]["schema"]
@@ -105,7 +105,7 @@ def test_a_table_as_declared_breaks_what_jsonschema_says_it_breaks(drawn: tuple[
     reference = list(jsonschema.Draft4Validator(schema).iter_errors({"data": rows}))
     found = validator.check(json.dumps({"data": rows}).encode(), limit=1000)
 
-    # Draft 4's exclusiveMinimum is a flag of minimum, and reported as either.
+    # In draft 4, exclusiveMinimum is a flag of minimum, and is reported as either.
     places = {(error.validator.replace("exclusiveMin", "min"), error.absolute_path[1]) for error in reference}
 
     assert len(reference) == found.errors

@@ -148,7 +148,7 @@ def test_another_search_may_begin_where_none_got_anywhere(tmp_path: Path) -> Non
 
 
 def signed(text: str) -> bytes:
-    """Return a line with the checksum of its text."""
+    """Return a line with its checksum."""
     cut = text.encode()[:-1]
     return cut + b', "crc": "%08x"}\n' % zlib.crc32(cut)
 
@@ -232,7 +232,7 @@ def test_a_full_disk_is_one_line_and_what_is_done_is_safe() -> None:
             fill(folder)
             with pytest.raises(UsageError, match=r"no space left on device: make room there.*: 1 run is safe"):
                 journal.add(tried(2, margins=np.zeros((30_000, 1), np.float32)))
-            journal.done.clear()  # a mapped file keeps the disk from being unmounted
+            journal.done.clear()  # a disk with a mapped file cannot be unmounted
         (folder / "ballast").unlink()
 
         assert [1] == sorted(seen(folder))

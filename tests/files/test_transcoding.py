@@ -1,4 +1,4 @@
-"""Text of other encodings and line ends, written out as UTF-8."""
+"""Text with other encodings and line ends is converted to UTF-8."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Compressed tables: written out whole, or refused in a line."""
+"""Compressed tables are decompressed completely, or refused in one line."""
 
 import gzip
 import io
@@ -13,7 +13,7 @@ TEXT = b"a,b\n1,2\n" * 1000
 
 @pytest.fixture
 def packed(tmp_path):
-    """A file that holds `TEXT`."""
+    """A file that contains `TEXT`."""
     path = tmp_path / "rows.csv.gz"
     path.write_bytes(gzip.compress(TEXT))
     return path

@@ -1,4 +1,4 @@
-"""The wheel of the epkit that is installed: what an installer makes of it is this epkit."""
+"""The wheel of the installed epkit: an installer makes the same epkit of it."""
 
 import base64
 import csv

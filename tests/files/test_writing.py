@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and what is in their place is treated as what it is."""
+"""Files are written completely or not at all, and links, devices and modes in their place are respected."""
 
 import os
 import stat

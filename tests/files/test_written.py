@@ -1,4 +1,4 @@
-"""What a job has written is counted anew, wherever quotes and blocks end."""
+"""The output of a job is counted again correctly, wherever quotes and blocks end."""
 
 import csv
 import io

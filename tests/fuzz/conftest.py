@@ -1,4 +1,4 @@
-"""What the fuzzers share: their time."""
+"""Divides the time among the fuzzers."""
 
 import math
 import os
@@ -10,7 +10,7 @@ from support import fuzzing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Divide `EPKIT_FUZZ_SECONDS` among the fuzzers, as many of which run side by side as there are processes."""
+    """Divide `EPKIT_FUZZ_SECONDS` among the fuzzers; as many run in parallel as there are processes."""
     total = os.environ.get("EPKIT_FUZZ_SECONDS")
     fuzzers = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
     if total is not None and fuzzers:

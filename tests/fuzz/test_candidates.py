@@ -1,4 +1,4 @@
-"""What a run wrote of its candidate, and its golden rows, damaged or made up: read, or refused in one line."""
+"""A run's files about its candidate and its golden rows, damaged or made up: they are read, or refused in one line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`epkit.toml` in any state: read, or refused with the place, in a time that its length explains."""
+"""`epkit.toml` with any contents: it is read, or refused with the place, in a time proportional to its length."""
 
 import time
 from pathlib import Path
@@ -37,12 +37,12 @@ WORDS = (
     "\\u0000", "\\ud800", "\\", "\x00", "\u202e", "é", "🦜", "a" * 300,
 )  # fmt: skip
 LONGEST_S = 2.0
-"""Far more than 100 kB take on a busy machine, and far less than a pattern that goes back and forth would."""
+"""Far more than 100 kB take on a busy machine, and far less than a pattern with backtracking would take."""
 
 
 @st.composite
 def texts(draw: st.DrawFn) -> bytes:
-    """A file that is damaged, words in any order, or one of these repeated to some 100 kB."""
+    """Draw a damaged file, or words in any order, or one of these repeated up to some 100 kB."""
     match draw(st.integers(0, 3)):
         case 0:
             return draw(damaged(WHOLE))
@@ -56,7 +56,7 @@ def texts(draw: st.DrawFn) -> bytes:
 
 
 def refusal(data: bytes) -> str:
-    """Return why a file is refused, nothing where it is read."""
+    """Return why a file is refused, "" if it is read."""
     try:
         parse_config(data, PATH)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""Contracts that are damaged or made up: used, or refused in one line."""
+"""Damaged or made-up contracts: they are used, or refused in one line."""
 
 import json
 from itertools import cycle
@@ -38,7 +38,7 @@ COMMANDS = cycle(
 
 @st.composite
 def documents(draw: st.DrawFn) -> bytes:
-    """A contract of which some parts are others, or which is no text any more."""
+    """Draw a contract in which some parts are replaced, or which is not text any more."""
     base = draw(st.sampled_from([*(file.read_bytes() for file in FILES), *map(text_of, MADE.values())]))
     if draw(st.integers(0, 4)) == 0:
         return draw(damaged(base))
@@ -67,7 +67,7 @@ def test_a_contract_is_used_or_refused_in_one_line(tmp_path):
 
 @st.composite
 def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
-    """The kind of a contract, and a body that was made by it and then changed, or damaged."""
+    """Draw the kind of a contract, and a body that was made from it and then changed or damaged."""
     kind = draw(st.sampled_from(sorted(BODIES)))
     base = BODIES[kind]
     if draw(st.integers(0, 4)) == 0:

@@ -1,4 +1,4 @@
-"""Journals and outputs of scoring jobs that are damaged or made up: the job ends as an undisturbed one, or is refused."""
+"""Damaged or made-up journals and outputs of scoring jobs: the job ends like an undisturbed one, or is refused."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ TABLE = "id,name\n" + "".join(f'{n},"{n}, ""x""\n"\n' if n % 7 == 3 else f"{n},n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A job that was killed in the middle: its files then, and the output and failed rows of an undisturbed one."""
+    """A job that was killed midway: its files at that time, and the output and failed rows of an undisturbed job."""
 
     cli: Cli
     files: dict[str, bytes]
@@ -65,13 +65,13 @@ def lines_of(journal: bytes) -> list[bytes]:
 
 
 def written(lines: list[bytes]) -> bytes:
-    """Put a journal together, each line with the checksum that it has to have."""
+    """Assemble a journal, each line with its correct checksum."""
     return b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines)
 
 
 @st.composite
 def disturbed(draw: st.DrawFn, files: dict[str, bytes], out: str) -> dict[str, bytes]:
-    """The files of a job of which one or two are not what the job has written."""
+    """Draw the files of a job; one or two of them differ from those that the job has written."""
     made = dict(files)
     journal = f"{out}.journal"
     for _ in range(draw(st.integers(1, 2))):
@@ -83,7 +83,7 @@ def disturbed(draw: st.DrawFn, files: dict[str, bytes], out: str) -> dict[str, b
         match kind:
             case "bytes" if name == journal:
                 made[name] = draw(damaged(made[name]))
-            case "bytes":  # rows that somebody has edited are theirs: no count tells
+            case "bytes":  # a count cannot detect rows that a person has edited
                 made[name] = made[name][: draw(st.integers(0, len(made[name])))]
             case "gone":
                 del made[name]
@@ -119,7 +119,7 @@ def test_a_job_ends_as_an_undisturbed_one_or_is_refused_in_one_line(scene):
         laid(scene.cli.directory, files, out)
         ran = scene.cli(*scene.command)
 
-        # Without the list of failed rows a complete job may say that there were none.
+        # Without the list of failed rows, a complete job may claim that there were none.
         listed = files.get(f"{out}.failed.jsonl")
         assert ran.code in ((0, 2, 4) if not listed else (2, 4)), ran.err
         assert "Traceback" not in ran.err

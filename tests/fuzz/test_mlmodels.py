@@ -1,4 +1,4 @@
-"""An `MLmodel` that is damaged or made up: a contract that epkit's own reader takes, or a refusal."""
+"""A damaged or made-up `MLmodel`: epkit's own reader accepts the contract made from it, or it is refused."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ STRANGE = (
 
 @st.composite
 def mlmodels(draw: st.DrawFn) -> bytes:
-    """An `MLmodel` of which some parts, of the signature too, are others; JSON is YAML."""
+    """Draw an `MLmodel` in which some parts, also of the signature, are replaced; JSON is valid YAML."""
     if draw(st.integers(0, 4)) == 0:
         return draw(damaged((LOGGED / "MLmodel").read_bytes()))
     columns = draw(changed(json.loads(BASE["signature"]["inputs"]), STRANGE))

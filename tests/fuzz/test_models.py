@@ -1,4 +1,4 @@
-"""Models that are damaged, or made up by somebody who knows the format: read, or refused in one line."""
+"""Models that are damaged, or forged with knowledge of the format: they are read, or refused in one line."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ ARRAYS = {
 
 
 def asked(directory: Path, card: bytes, arrays: bytes) -> None:
-    """Load a model, and ask it about a row where that goes."""
+    """Load a model, and predict a row with it if possible."""
     (directory / "card.json").write_bytes(card)
     (directory / "model.npz").write_bytes(arrays)
     try:
@@ -110,7 +110,7 @@ TABLE = pl.DataFrame(
 
 
 def compared(directory: Path, card: bytes) -> None:
-    """Hold a table against a card where that goes."""
+    """Compare a table with a card if possible."""
     (directory / "card.json").write_bytes(card)
     try:
         report = drift(Reference.of_card(read_card(directory, "model")), TABLE)

@@ -1,4 +1,4 @@
-"""What a pipeline keeps, damaged or made up: read, or refused in one line; a run goes on, or says why it cannot."""
+"""The files of a pipeline, damaged or made up: read, or refused in one line; a run continues or reports why not."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ COMMANDS = [
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Any]:
-    """A project, and what its pipeline keeps: by path, as JSON, of a journal a list of lines."""
+    """A project, and the files of its pipeline: by path, as JSON; a journal as a list of lines."""
     make_project(tmp_path)
     (tmp_path / "epkit.toml").write_text(CONFIG)
     model = tmp_path / STORE / "cache" / KEYS["train"] / "model"
@@ -109,7 +109,7 @@ def test_what_a_pipeline_keeps_is_read_or_refused_in_one_line(tmp_path: Path, fi
 
 
 def test_what_is_whole_is_read(tmp_path: Path, files: dict[str, Any]):
-    """Else the fuzzer would try the refusals alone."""
+    """Otherwise the fuzzer might test only refusals."""
     cli = Cli(directory=tmp_path, environ={"HOME": str(tmp_path)})
     put(tmp_path, {name: written(value) for name, value in files.items()})
     listed = json.loads(cli("pipeline", "list", "bank", "--format", "json").out)

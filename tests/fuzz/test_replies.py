@@ -1,4 +1,4 @@
-"""Replies of a server that is mad: every request is a success or a failure of a known kind, and the run ends."""
+"""Nonsensical replies of a server: every request is a success or a failure of a known kind, and the run ends."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ LINES = (
 
 @st.composite
 def replies(draw: st.DrawFn) -> bytes:
-    """A reply in which bytes are others, and lines stand that do not belong there."""
+    """Draw a reply with some changed bytes, and with lines that do not belong there."""
     made = draw(st.sampled_from(REPLIES))
     if draw(st.booleans()):
         made = draw(damaged(made))
@@ -63,7 +63,7 @@ class MadServer:
                 sock.sendall(self.reply)
                 sock.shutdown(socket.SHUT_WR)
                 while sock.recv(65536):
-                    pass  # closed with bytes unread, the reply would be lost
+                    pass  # closing with unread bytes would lose the reply
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -100,7 +100,7 @@ PIECES = st.sampled_from(
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """A whole reply of some kind of text, with a status of success."""
+    """Draw a complete reply with some kind of text and a status of success."""
     body = b"".join(draw(st.lists(PIECES | st.binary(max_size=8), max_size=3)))
     if draw(st.booleans()):
         body = text_of(draw(st.recursive(st.sampled_from(STRANGE), _containers, max_leaves=12)))

@@ -1,4 +1,4 @@
-"""Saved runs that are damaged, or made up by somebody who knows the format: read, or refused in one line."""
+"""Saved runs that are damaged, or forged with knowledge of the format: they are read, or refused in one line."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def records(path) -> list[tuple[bytes, bytes]]:
 
 
 def written(made: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Put records together, each with the checksum that it has to have."""
+    """Assemble records, each with its correct checksum."""
     return saved.MAGIC + b"".join(saved.record(tag, content) for tag, content in made)
 
 
@@ -50,7 +50,7 @@ FOUND = [*WHOLE, (saved.BEST, json.dumps({"run": 0, "report": json.loads(WHOLE[-
 
 
 def plain(content: bytes) -> object:
-    """Decode a record that no earlier change has spoilt, else return None."""
+    """Decode a record that no earlier change has damaged; None otherwise."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -59,7 +59,7 @@ def plain(content: bytes) -> object:
 
 @st.composite
 def made_up(draw: st.DrawFn) -> bytes:
-    """Records of a valid file, of which one or two have another content, with the right checksum."""
+    """Draw the records of a valid file, of which one or two have other contents with the correct checksum."""
     made = list(draw(st.sampled_from((WHOLE, SWEEP, CUT, CUT, FOUND))))
     for _ in range(draw(st.integers(1, 2))):
         place = draw(st.integers(0, len(made) - 1))
@@ -85,7 +85,7 @@ def made_up(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def samples(draw: st.DrawFn, content: bytes) -> bytes:
-    """Samples of which some cells hold what no run measures."""
+    """Draw samples in which some cells have values that no run measures."""
     rows = np.frombuffer(content, dtype=saved.SAMPLE).copy() if not len(content) % saved.SAMPLE.itemsize else None
     if rows is None or not len(rows):
         return content[:-1]

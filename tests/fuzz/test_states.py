@@ -1,4 +1,4 @@
-"""What the local backend remembers, damaged or made up: read, or refused in one line; no process is touched for it."""
+"""The local backend's state, damaged or made up: it is read, or refused in one line; no process gets a signal."""
 
 import fcntl
 import json
@@ -76,7 +76,7 @@ def test_a_state_is_read_or_refused_in_one_line(tmp_path, monkeypatch):
             (home / name).write_bytes(data)
         command = next(COMMANDS)
         with (home / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # as a supervisor that lives holds it
+            fcntl.flock(lock, fcntl.LOCK_EX)  # like a running supervisor
             ran = cli(*command)
 
         assert ran.code in (0, 2, 6), (command, ran.err)
@@ -89,7 +89,7 @@ def test_a_state_is_read_or_refused_in_one_line(tmp_path, monkeypatch):
 
 
 def test_the_state_that_is_not_changed_is_read(tmp_path):
-    """Else the fuzzer would try the refusals alone."""
+    """Otherwise the fuzzer might test only refusals."""
     cli = Cli(directory=tmp_path, environ={"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)})
     home = tmp_path / "state" / "epkit" / "endpoints" / NAME
     home.mkdir(parents=True)

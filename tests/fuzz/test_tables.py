@@ -1,4 +1,4 @@
-"""Tables of any bytes, and tables that are nearly right: read, or refused in one line that says where."""
+"""Tables of any bytes, and almost valid tables: they are read, or refused in one line with the place."""
 
 import csv
 import gzip
@@ -33,7 +33,7 @@ FLAGS = st.sampled_from(
 
 @st.composite
 def tables(draw: st.DrawFn) -> bytes:
-    """A table with a header, perhaps the contract's, rows of several widths, blank lines, and some encoding."""
+    """Draw a table with a header, perhaps the contract's, rows of several widths, blank lines, and some encoding."""
     wide = draw(st.integers(1, 5))
     header = draw(st.one_of(st.just(NAMES), st.lists(CELLS, min_size=wide, max_size=wide)))
     row = st.lists(CELLS, min_size=max(1, len(header) - 1), max_size=len(header) + 1)
@@ -96,7 +96,7 @@ def test_a_table_is_read_or_refused_in_one_line(tmp_path, kind, way):
 
 
 def assert_whole(out, failed, code):
-    """Every row of the output is as wide as its header, and each without a prediction is in the list of failed ones."""
+    """Check that all rows of the output are as wide as the header, and that those without a prediction are listed."""
     missing = 0
     if out.suffix == ".csv":
         with out.open(encoding="utf-8", newline="") as file:

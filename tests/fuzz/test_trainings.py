@@ -1,4 +1,4 @@
-"""Journals of trainings that are damaged or made up: what they say is taken as it was written, or refused in a line."""
+"""Damaged or made-up journals of trainings: their values are accepted as they were written, or refused in one line."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Contributions sum to the margins, whatever the member."""
+"""Contributions sum to the margins for every kind of member."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ class Trees:
         settings |= {"num_class": label.outputs} if label.task == "multiclass" else {}
         settings |= {"bagging_freq": 1, "bagging_fraction": 0.6} if boosting == "rf" else {}
         data = lightgbm.Dataset(self.table.matrix, self.table.y, categorical_feature=[1])
-        self.booster = lightgbm.train(settings, data, num_boost_round=15)  # three rounds more than count
+        self.booster = lightgbm.train(settings, data, num_boost_round=15)  # three rounds more than are used
         self.averaged = boosting == "rf"
 
     def margins(self, matrix: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ class Terms:
 
 
 class Constant:
-    """A model of one answer."""
+    """A model with one constant answer."""
 
     rounds: int | None = None
 
@@ -78,7 +78,7 @@ class Constant:
 
 
 class Own:
-    """A user's estimator."""
+    """A user's own estimator."""
 
     rounds: int | None = None
     estimator = object()
@@ -91,7 +91,7 @@ class Own:
 
 
 def off(members: contributions.Members, matrix: np.ndarray) -> float:
-    """Return how far the sums are from the margins."""
+    """Return the deviation of the sums from the margins."""
     found = contributions.contributions(members, matrix)
     assert found is not None
     return float(np.abs(found.values.sum(axis=1) + found.base - contributions.mean_margins(members, matrix)).max())

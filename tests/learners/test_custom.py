@@ -1,4 +1,4 @@
-"""Estimators of the user's own."""
+"""The user's own estimators."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The error tree names where a model is wrong, in words."""
+"""The error tree describes in words the rows for which a model is wrong."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ pytest.importorskip("sklearn")
 
 
 def rows(table: Examples, wrong: np.ndarray, threshold: float | None = None) -> Metrics:
-    """Return rows of which some are answered wrongly."""
+    """Return rows, some of them with wrong predictions."""
     return Metrics(table.y, np.where((table.y == 1) ^ wrong, 1.0, -1.0)[:, np.newaxis], BINARY, threshold=threshold)
 
 
@@ -83,7 +83,7 @@ def test_conditions_that_say_the_same_again_are_one() -> None:
 
 def test_wrong_is_what_is_answered_at_the_threshold() -> None:
     table = drawn_examples(BINARY)
-    (leaf,) = error_tree(table, rows(table, np.zeros(len(table), bool), threshold=0.9))  # all are answered no
+    (leaf,) = error_tree(table, rows(table, np.zeros(len(table), bool), threshold=0.9))  # all predictions are no
 
     assert len(table) == leaf.rows
     assert table.y.mean() == pytest.approx(leaf.error)

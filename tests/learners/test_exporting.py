@@ -1,4 +1,4 @@
-"""What of LightGBM's models becomes arrays, and what is refused."""
+"""The parts of LightGBM's models that become arrays, and the models that are refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How rows are split."""
+"""The division of rows into folds."""
 
 import re
 from dataclasses import replace

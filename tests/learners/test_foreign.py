@@ -1,4 +1,4 @@
-"""Models in the formats of others."""
+"""Models in the formats of other programs."""
 
 import sys
 

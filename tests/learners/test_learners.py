@@ -1,4 +1,4 @@
-"""Every family on every task: it learns, repeats itself, and its arrays give its margins."""
+"""Every family on every task: it learns, gives the same result twice, and its arrays give its margins."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def fitted(family: str, table: Examples):
 
 
 def error(table: Examples, found: np.ndarray) -> float:
-    """Return the part of wrong answers, or the squared error as a part of the variance."""
+    """Return the share of wrong predictions, or the squared error as a share of the variance."""
     if table.label.task == "regression":
         return float(np.mean((found[:, 0] - table.y) ** 2) / table.y.var())
     return float(np.mean(probabilities(found, table.label.task).argmax(axis=1) != table.y))
@@ -68,7 +68,7 @@ class TestEveryFamily:
         table = examples(task)
         model = fitted(family, table)
         rows = examples(task, 200, seed=2).matrix.copy()
-        rows[::3, 2] = 17  # a category that was never seen
+        rows[::3, 2] = 17  # a category that did not occur in training
         rows[::4, 0] = np.nan
         rows[0] = np.nan
 

@@ -1,4 +1,4 @@
-"""Workers: how many, what they see, and how they end."""
+"""Workers: their number, the data that they read, and their end."""
 
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def test_a_lean_worker_loads_less_and_gives_the_same_bytes(directory: Path) -> N
 
 
 def libraries(directory: Path) -> str:
-    """Return what the worker of a directory has mapped."""
+    """Return the libraries that the worker of a directory has mapped."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if str(directory) in (process / "cmdline").read_bytes().decode(errors="replace"):

@@ -1,4 +1,4 @@
-"""Trees that tell two samples apart: by what no column alone shows, and not by chance."""
+"""Trees that distinguish two samples: by relations that no single column shows, and not by chance."""
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from epkit.learners.two_samples import scores
 
 
 def pair(rows, together, seed):
-    """Two columns that are each the same on both sides, and go together on one of them."""
+    """Make two columns with equal distributions on both sides; *together*, they are correlated."""
     rng = np.random.default_rng(seed)
     a, b = rng.integers(0, 2, rows), rng.integers(0, 2, rows)
     return pl.DataFrame({"a": a, "b": np.where(together, a, b), "c": rng.choice(["x", "y", "z"], rows)})
@@ -42,7 +42,7 @@ def test_the_same_rows_give_the_same_figure_and_chance_gives_no_alarm():
     assert one == looked_at(seed)
 
     assert 0.45 < np.mean(aucs) < 0.55
-    # the deviation that the threshold assumes, of which it has 2.71 (the quantile of 0.02 / 6)
+    # The threshold is 2.71 assumed deviations above 0.5 (the quantile of 0.02 / 6).
     assert np.std(aucs) < 1.3 * (one.classifier.threshold - 0.5) / 2.71
 
 

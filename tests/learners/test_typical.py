@@ -1,4 +1,4 @@
-"""What columns contribute, against the definition: every order in which they take the row's values."""
+"""The contributions of columns, compared with the definition: the mean over every order of the columns."""
 
 from itertools import combinations
 from math import factorial
@@ -40,7 +40,7 @@ def labelled(frame, task):
 
 
 def by_definition(arrays, row, typical, players, count):
-    """Return players × margins: of every set of others the difference that a player makes, weighed."""
+    """Return players × margins: the weighted mean, over all sets of others, of the difference that a player makes."""
     found = np.zeros((count, len(arrays["base"])))
     for player in range(count):
         others = [each for each in range(count) if each != player]

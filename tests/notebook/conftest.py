@@ -1,4 +1,4 @@
-"""What the tests of notebooks share: the course as it was run, and JupyterLab in a browser."""
+"""Common parts of the tests of notebooks: the course after its run, and JupyterLab in a browser."""
 
 import subprocess
 import sys
@@ -35,10 +35,10 @@ class Course:
     """The course after its run.
 
     Args:
-        notebook: of `root`, with what its cells have shown.
-        home: what all of it kept its state in.
-        stderr: what was said on it.
-        left: names of the files that there were in `root` then.
+        notebook: the notebook in `root`, with the outputs of its cells.
+        home: directory with all state of the run.
+        stderr: output of the run on stderr.
+        left: names of the files in `root` after the run.
     """
 
     root: Path
@@ -56,7 +56,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("home")
     (home / "jupyter_data_dir").mkdir()
     notebook = root / "course.ipynb"
-    # In a process of its own: Jupyter's warnings are no errors of ours.
+    # In a separate process, because Jupyter's warnings are not our errors.
     ran = subprocess.run(
         [sys.executable, "-c", RUN, str(NOTEBOOK), str(notebook)],
         cwd=root, env=environment(home), capture_output=True, text=True, timeout=BOUND_S, check=False,
@@ -68,7 +68,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 
 @pytest.fixture(scope="session")
 def lab(course: Course) -> Iterator[Lab]:
-    """JupyterLab, next to the course."""
+    """JupyterLab, in the course's directory."""
     pytest.importorskip("jupyterlab")
     with jupyter_lab(course.root, course.home) as running:
         yield running
@@ -76,14 +76,14 @@ def lab(course: Course) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Chromium, once."""
+    """Chromium, started once."""
     with chromium() as running:
         yield running
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A page of its own, with no cookie left from another test."""
+    """A new page, without cookies of another test."""
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
     context.set_default_timeout(60_000)
     yield context.new_page()

@@ -1,4 +1,4 @@
-"""The course in one notebook: it runs, it leaves nothing behind, and JupyterLab shows it so that it can be read."""
+"""The course in one notebook: it runs, it leaves nothing behind, and JupyterLab shows it well."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from support.jupyter_lab import environment
 from support.places import ROOT
 
 PAGES = 10
-"""Cells whose last value shows itself as a page."""
+"""Number of cells whose last value is shown as a page."""
 
 CONTRASTS = """
 () => {
@@ -50,12 +50,12 @@ def cells(course):
 
 
 def said(outputs):
-    """Return all text of a cell."""
+    """Return the complete text of a cell."""
     return "".join("".join(out.get("text") or out.get("data", {}).get("text/plain", "")) for out in outputs)
 
 
 def shown(outputs):
-    """Return the page that a cell shows."""
+    """Return the page in a cell."""
     (page,) = ["".join(out["data"]["text/html"]) for out in outputs if "text/html" in out.get("data", {})]
     return page
 
@@ -128,7 +128,7 @@ def test_jupyterlab_shows_it_so_that_it_can_be_read(course, lab, page, theme):
     )
     assert [] == problems
 
-    # Nothing around the pages looks other for them.
+    # The pages do not change the look of anything around them.
     page.wait_for_function("document.querySelectorAll('.jp-RenderedMarkdown h2').length === 8")
     around = page.evaluate(AROUND)
     page.evaluate("document.querySelectorAll('.epkit style').forEach(style => style.remove())")

@@ -1,4 +1,4 @@
-"""What holds for every page: small however much there is to say, whole, alone, and in plain words."""
+"""Properties of every page: small with any amount of content, complete, self-contained, and in plain words."""
 
 import re
 

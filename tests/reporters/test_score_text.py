@@ -1,4 +1,4 @@
-"""A scoring job in words."""
+"""A scoring job as text."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A model of the course's own table; skipped by name where the data set is not next to the repository."""
+"""A model of the course's own table; skipped if the data set is not next to the repository."""
 
 import json
 
@@ -27,7 +27,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def course(table, tmp_path_factory):
-    """What was learned of the table, the members of a vote, and the directory of the first one."""
+    """The learned table, the members of a vote, and the directory of the first member."""
     lightgbm()
     from epkit.learners.exporting import from_lightgbm
 

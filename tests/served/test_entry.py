@@ -1,4 +1,4 @@
-"""`score.py` of a trained model behind the genuine server."""
+"""`score.py` of a trained model in the genuine server."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def serve(directory):
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
-    """A model of a generated table with the course's columns; its server, and what was learned."""
+    """A model of a generated table with the course's columns: its server, and the learned table."""
     scoring_server.require()
     lightgbm()
     learned = learned_from(bank_like())
@@ -38,7 +38,7 @@ def bank(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def gaps(tmp_path_factory):
-    """A regression whose columns have gaps, dates, booleans and odd names."""
+    """A regression whose columns have missing values, dates, booleans and unusual names."""
     scoring_server.require()
     lightgbm()
     rows = 200
@@ -58,7 +58,7 @@ def gaps(tmp_path_factory):
 
 
 def score(server, body):
-    server.connection.close()  # the server ends one that was idle while another was started
+    server.connection.close()  # the server closes a connection that was idle during the start of another one
     return server.score(json.dumps(body).encode())
 
 
@@ -248,7 +248,7 @@ def make():
 
 @pytest.fixture
 def custom(tmp_path):
-    """The directory of a user's own estimator, and what it gives for the course's rows."""
+    """The directory of a user's own estimator, and its predictions for the course's rows."""
     pytest.importorskip("sklearn", reason="needs the extra train")
     import hashlib
     import pickle

@@ -1,4 +1,4 @@
-"""Arrays and encoding against LightGBM, and against what they are defined to be."""
+"""Arrays and encoding, compared with LightGBM and with their definitions."""
 
 import math
 import time
@@ -102,7 +102,7 @@ FAMILIES = {
 
 
 def made(rng, rows, codes):
-    """Rows of numbers with zeros and gaps, and of codes, some of which no training saw."""
+    """Make rows of numbers with zeros and missing values, and of codes, some of which did not occur in training."""
     numbers = rng.normal(size=(rows, 3))
     numbers[rng.random(numbers.shape) < 0.2] = 0.0
     matrix = np.column_stack((numbers, rng.integers(0, codes, rows), rng.integers(0, 5, rows))).astype(float)
@@ -177,7 +177,7 @@ def test_coefficients_are_multiplied_with_what_was_fitted():
     design = Design.fit(matrix, features)
     weights = rng.normal(size=(len(design), 4))
     arrays = design.arrays(weights, np.arange(4.0))
-    asked = made(rng, 100, 60)  # codes that the design has no column for
+    asked = made(rng, 100, 60)  # codes for which the design has no column
 
     assert np.abs(design.apply(asked) @ weights + np.arange(4.0) - margins(arrays, asked)).max() <= 1e-12
 
@@ -187,7 +187,7 @@ def test_a_model_without_trees_and_coefficients_gives_its_base():
 
 
 def tree(**changed):
-    """A tree whose root has two leaves: 0.5 up to 1, 0.25 above."""
+    """Make a tree whose root has two leaves: 0.5 up to 1, 0.25 above."""
     arrays = {
         "base": [1.0],
         "roots": [0],

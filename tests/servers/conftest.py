@@ -1,4 +1,4 @@
-"""One server runs at a time: it is started by the first of its tests, and ended after the last."""
+"""One server runs at a time: the first of its tests starts it, and it ends after the last one."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from support.genuine_servers import Running
 
 
 def server_of(item: pytest.Item) -> str:
-    """Return the name of the server that a test asks, "" for those that ask none."""
+    """Return the name of the server that a test uses, "" if it uses none."""
     group = item.get_closest_marker("xdist_group")
     return group.args[0] if group else ""
 
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def started() -> Iterator[Callable[[str], Running]]:
-    """Return the server of a name; another that still runs is ended."""
+    """Return a function that starts the server of a name, and ends another one that still runs."""
     with contextlib.ExitStack() as stack:
         running: list[Running] = []
 

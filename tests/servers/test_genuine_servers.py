@@ -1,4 +1,4 @@
-"""Genuine servers: their contracts are found, bodies made of them are taken, and every row gets its own prediction."""
+"""Genuine servers: contracts are found, bodies made from them are accepted, and every row gets its own prediction."""
 
 import csv
 import io
@@ -18,9 +18,9 @@ from support.server_cases import CASES, Case, cases, prediction, table
 ROWS = 250
 MUTATED = 120
 EXCUSED = {"undeclared", "encoding"}
-"""Warnings that leave it open whether a server takes a body: no contract tells; half a surrogate pair."""
+"""Warnings after which a server may or may not accept a body: the contract has no answer; half a surrogate pair."""
 ALMOST = re.compile(rb'\xef\xbb\xbf|(?<!")(NaN|Infinity)')
-"""What is no JSON, and many servers read all the same."""
+"""Texts that are not JSON, but that many servers accept."""
 Start = Callable[[str], Running]
 
 

@@ -1,4 +1,4 @@
-"""`epkit score` on MLflow's own scoring server: every body that it takes."""
+"""`epkit score` with MLflow's own scoring server: every body that it accepts."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A model of scikit-learn's, logged by the genuine MLflow, deployed on this machine: `nox -s servers` has both."""
+"""A scikit-learn model, logged by the genuine MLflow, deployed on this machine: `nox -s servers` has both."""
 
 import csv
 import importlib.util
@@ -58,7 +58,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(logged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cli, Ran]]:
-    """The command line where `bank` is deployed, and what `create` said."""
+    """The command line with a deployed `bank`, and the output of `create`."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "project").mkdir()
     cli = Cli(directory=folder / "project", patience_s=90)
@@ -124,7 +124,7 @@ def test_the_gate_is_shut_without_a_key_and_health_is_open(cli: Cli):
 
 
 def requests(cli: Cli) -> list[dict[str, Any]]:
-    """The requests in Application Insights."""
+    """Return the requests in Application Insights."""
     shown = cli("logs", "show", "bank", "--requests", "--format", "json")
     found: list[dict[str, Any]] = json.loads(shown.out)["requests"]
     return found

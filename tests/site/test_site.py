@@ -1,4 +1,4 @@
-"""The site of the manual in a real browser: whole on every width, light and dark, searched, silent on the network."""
+"""The site of the manual in a real browser: complete at every width, light and dark, with search, self-contained."""
 
 import contextlib
 import re
@@ -24,7 +24,7 @@ BUILD_S = 120
 
 
 def build(source: Path, to: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Build a site as the session does."""
+    """Build a site like the session."""
     command = [sys.executable, "-m", "sphinx", "-qEnW", "--keep-going", "-c", str(ROOT / "docs"), *options]
     return subprocess.run(
         [*command, str(source), str(to)], capture_output=True, text=True, timeout=BUILD_S, check=False
@@ -33,7 +33,7 @@ def build(source: Path, to: Path, *options: str) -> "subprocess.CompletedProcess
 
 @pytest.fixture(scope="module")
 def site() -> Path:
-    """The site as the session built it, else built now."""
+    """The site that the session built, otherwise a new one."""
     if not (SITE / "index.html").exists():
         made = build(ROOT, SITE)
         assert (0, "") == (made.returncode, made.stderr)
@@ -47,7 +47,7 @@ def browser():
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and says nothing of it."""
+    """Serves files without any output."""
 
     def log_message(self, *_):
         pass
@@ -55,7 +55,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def address(site):
-    """Where the site is served: with files alone, a search shows no lines of what it found."""
+    """The address of the site. It needs a server: a search in local files shows no lines of its results."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -64,7 +64,7 @@ def address(site):
 
 @pytest.fixture
 def opened(address, browser):
-    """`opened("docs/start", …)` opens a page, and hands out what it asked for elsewhere and complained about, too."""
+    """`opened("docs/start", …)` returns a page, its requests to other hosts and its error messages."""
     with contextlib.ExitStack() as stack:
 
         def open_(name, width=1200, **others):
@@ -136,7 +136,7 @@ def test_a_word_is_found(opened):
 def test_light_and_dark_are_switched_by_hand(opened):
     page, _ = opened("docs/start", color_scheme="light")
     before = page.evaluate(BACKGROUND)
-    for _ in range(2):  # as the system has it, light, dark: in which order, the system decides
+    for _ in range(2):  # as in the system, light, dark; the system determines their order
         page.locator(".theme-toggle-header, .theme-toggle-content").locator("visible=true").first.click()
         if before != (after := page.evaluate(BACKGROUND)):
             break

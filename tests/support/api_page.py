@@ -1,4 +1,4 @@
-"""The reference of the Python API as Markdown, made of signatures and docstrings."""
+"""The reference of the Python API as Markdown, from signatures and docstrings."""
 
 import inspect
 import re
@@ -9,9 +9,9 @@ from typing import Any
 import epkit
 
 SECTIONS = {"Args": "argument", "Raises": "raises", "Returns": "returns"}
-"""The sections of a docstring, and the head of the column that names what they list."""
+"""The sections of a docstring, and the heading of the column with their names."""
 PAGES = {"Report": "report.md", "TrainReport": "train.md", "Comparison": "../compare.md", "PipelineRun": "pipeline.md"}
-"""Where the fields of a result are explained."""
+"""The pages that explain the fields of a result."""
 _SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):\n((?:(?: {{4}}.*)?(?:\n|$))+)", re.MULTILINE)
 _ENTRY = re.compile(r"^ {4}(?=\S)", re.MULTILINE)
 INTRODUCTION = """\
@@ -24,19 +24,19 @@ All that `import epkit` offers, from its docstrings. [From Python and notebooks]
 
 
 def cell(text: str) -> str:
-    """Write a text into a cell of a table."""
+    """Escape a text for a cell of a table."""
     parts = re.split(r"(`[^`]*`)", " ".join(text.split()).replace("|", "\\|"))
     return "".join(part if part.startswith("`") else part.replace("<", "\\<") for part in parts)
 
 
 def annotation(kind: Any) -> str:
-    """Write a type without the modules it comes from."""
+    """Format a type without the names of its modules."""
     text = kind.strip("\"'") if isinstance(kind, str) else inspect.formatannotation(kind)
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text).replace("'", '"')
 
 
 def signature(name: str, what: Any) -> str:
-    """Write how something is called: on one line if it is short, else a parameter a line."""
+    """Format a signature: on one line if it is short, otherwise one parameter per line."""
     called = inspect.signature(what)
     returns = "" if called.return_annotation is called.empty else f" -> {annotation(called.return_annotation)}"
     shown, keyword_only = [], False
@@ -60,7 +60,7 @@ def signature(name: str, what: Any) -> str:
 
 
 def entries(section: str) -> dict[str, str]:
-    """Return what a section lists: each name with its text."""
+    """Return the entries of a section: each name with its text."""
     found = (entry.partition(":") for entry in _ENTRY.split(section)[1:])
     return {name.strip(): text for name, _, text in found}
 
@@ -87,7 +87,7 @@ def function(heading: str, name: str, what: Any) -> str:
 
 
 def parts(name: str, cls: type) -> Iterator[str]:
-    """Give what a class consists of: its fields, its methods, its properties."""
+    """Yield the parts of a class: its fields, its methods, its properties."""
     prose, sections = described(cls)
     yield from (f"## {name}", prose)
     if is_dataclass(cls):

@@ -1,4 +1,4 @@
-"""Publishing at Azure as a program: a call, its value as JSON.
+"""Publishing at Azure as a program: it calls a function, and prints its value as JSON.
 
 `run(["promote", "bank", "batchjob-7"])` calls the function of this name with these arguments.
 """
@@ -15,7 +15,7 @@ from epkit.flows.pipeline.publishing import azure, promoting
 from epkit.flows.pipeline.publishing.schedules import read_schedule
 
 PAUSE_S = 0.01
-"""In place of each pause that is asked for."""
+"""Replaces each requested pause."""
 
 
 def pause(_: float) -> None:
@@ -38,7 +38,7 @@ def promote(name: str, job: str) -> Any:
 
 
 def ask(what: str, argument: str) -> Any:
-    """One of the questions of `AzureJobs`."""
+    """Call one of the queries of `AzureJobs`."""
     return getattr(azure.AzureJobs(terminal.context(), pause), what)(argument)
 
 
@@ -47,7 +47,7 @@ def plain(value: Any) -> Any:
 
 
 def run(arguments: list[str]) -> int:
-    """Print the value, or what went wrong; return the exit code."""
+    """Print the value, or the error; return the exit code."""
     function, *others = arguments
     try:
         print(json.dumps(globals()[function](*others), default=plain))

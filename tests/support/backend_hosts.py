@@ -1,4 +1,4 @@
-"""The three backends as the shared tests see them: a command line, a way to have an endpoint there, and what was sent."""
+"""The three backends for the shared tests: a command line, a way to add an endpoint, and the sent requests."""
 
 import importlib.util
 import json
@@ -29,7 +29,7 @@ def has(module: str) -> bool:
 
 
 def require(kind: str) -> None:
-    """Skip the calling test where a backend's SDK, or the genuine server, is not installed."""
+    """Skip the calling test if a backend's SDK, or the genuine server, is not installed."""
     if kind == "local":
         scoring_server.require()
     elif not has(SDKS[kind]):
@@ -41,7 +41,7 @@ class Host:
     """A backend.
 
     Args:
-        cloud: the emulated one; None for this machine.
+        cloud: the emulated cloud; None for this machine.
     """
 
     kind: str
@@ -49,15 +49,15 @@ class Host:
     cloud: Cloud | None
 
     def run(self, *arguments: object) -> Ran:
-        """Run a command; no key or token of the cloud may show, in outputs or in the project's files."""
+        """Run a command; no key or token of the cloud may appear in outputs or in the project's files."""
         if self.cloud is None:
             return self.cli(*arguments)
         asks = arguments[:2] in (("deploy", "create"), ("deploy", "swagger")) or "update" in arguments[:2]
         if asks and not {"--dry-run", "--traffic", "-X"} & set(arguments):
-            # The SDK takes the environment's proxy; what epkit asks of the endpoint takes the one that is named.
+            # The SDK uses the environment's proxy; epkit's own requests to the endpoint use the named one.
             arguments = (*arguments, "-X", self.cloud.proxy)
         with warnings.catch_warnings():
-            warnings.simplefilter("default")  # what an SDK warns of is no error for a user either
+            warnings.simplefilter("default")  # a warning of an SDK is not an error for a user either
             ran = self.cli(*arguments)
         if "--reveal" not in arguments:
             files = "".join(path.read_text() for path in self.cli.directory.rglob("*.toml"))
@@ -67,7 +67,7 @@ class Host:
         return ran
 
     def document(self, *arguments: object) -> dict[str, Any]:
-        """Run a command that succeeds; return what it prints, which is one JSON document."""
+        """Run a command that succeeds; return its output, which is one JSON document."""
         ran = self.run(*arguments, "--format", "json")
 
         assert 0 == ran.code, ran.err
@@ -79,7 +79,7 @@ class Host:
         return self.run("deploy", "create", name, *arguments)
 
     def seed(self, name: str) -> None:
-        """Have an endpoint there, and in epkit.toml."""
+        """Add an endpoint, also to epkit.toml."""
         if self.cloud is None:
             assert 0 == self.create(name).code
             return
@@ -103,7 +103,7 @@ class Host:
         return self.cloud.state.keys["bank"]["primary"]
 
     def wrote(self) -> Path:
-        """The file that the key of `bank` was written to."""
+        """The file with the key of `bank`."""
         home = Path(self.cli.environ["HOME"])
         found = [*home.rglob("bank.key"), *self.cli.directory.rglob("the.key")]
 

@@ -1,4 +1,4 @@
-"""The key that tests use, made to be found: no output of epkit may ever hold it."""
+"""The key that tests use; it is easy to find, and no output of epkit may contain it."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Certificates for loopback servers: a good one, and one for each way to be bad."""
+"""Certificates for loopback servers: a good one, and one for each kind of fault."""
 
 import datetime
 import ssl
@@ -16,13 +16,13 @@ WRONG_NAME = "elsewhere.example"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """What a TLS server and its clients need.
+    """The certificates of a TLS server and its clients.
 
     Args:
-        cacert: PEM file of the authority that signed every certificate but the self-signed one.
+        cacert: PEM file of the authority that signed all certificates except the self-signed one.
         client_cert: PEM file with a client's certificate and key, of the same authority.
-        contexts: server contexts by name: valid, expired, self-signed, wrong-name (says `elsewhere.example`),
-            mutual (valid, and wants the client's certificate).
+        contexts: server contexts by name: valid, expired, self-signed, wrong-name (issued for `elsewhere.example`),
+            mutual (valid, and requires the client's certificate).
     """
 
     cacert: str
@@ -34,7 +34,7 @@ def make(directory: Path) -> Certificates:
     """Make an authority, a client's certificate and a server context for each name.
 
     Args:
-        directory: empty, private; the PEM files are written there.
+        directory: an empty, private directory for the PEM files.
     """
     authority = trustme.CA()
     authority.cert_pem.write_to_path(directory / "ca.pem")
@@ -59,7 +59,7 @@ def make(directory: Path) -> Certificates:
 
 
 def self_signed() -> bytes:
-    """Return key and certificate, PEM, of a server that vouches for itself."""
+    """Return key and certificate, PEM, of a server that signs its own certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""The machine's own Chromium, driven by playwright: nothing is downloaded."""
+"""The machine's own Chromium, controlled by playwright: nothing is downloaded."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ CHROMIUM = next(
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
-    """Start it, headless; `evil.example` is a name that leads to this machine. Skips the test where there is none."""
+    """Start it, headless; `evil.example` is a name for this machine. Skip the test if there is no Chromium."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM:
         pytest.skip("there is no Chromium")
@@ -31,7 +31,7 @@ def chromium() -> Iterator[Any]:
 
 
 def artefacts() -> Path:
-    """Return where screenshots stay after the tests."""
+    """Return the directory for screenshots, which stay after the tests."""
     directory = Path(os.environ.get("EPKIT_ARTEFACTS", ROOT / "build" / "browser"))
     directory.mkdir(parents=True, exist_ok=True)
     return directory

@@ -1,4 +1,4 @@
-"""Runs the real command line, in this process or as one of its own, and looks for the canary in all that it leaves."""
+"""Runs the real command line, in this process or as another process, and searches all its outputs for the canary."""
 
 import base64
 import contextlib
@@ -23,14 +23,14 @@ from epkit.cli import app, terminal
 from support.canary import CANARY
 
 PATIENCE_S: Final = 45
-"""A command that takes longer hangs: less than the 60 s that a reply is waited for."""
+"""Time limit of a command in seconds; less than the 60 s for which epkit waits for a reply."""
 
 PIECE: Final = 8
-"""Characters of the canary that must not stand anywhere together."""
+"""Number of consecutive characters of the canary that must not occur anywhere."""
 
 TWO_ROWS: Final = '{"data": [{"age": 17}, {"age": 87}]}'
 
-# What a shell of the tests' user may have set, and no test means.
+# Variables that the shell of the tests' user may have set, and that no test intends.
 FOREIGN: Final = (
     "EPKIT_",
     "GITHUB_",
@@ -47,15 +47,15 @@ FOREIGN: Final = (
 
 @cache
 def validator() -> Any:
-    """The published schema of the report, ready to check one."""
+    """Return a validator with the published schema of the report."""
     schema = json.loads(files("epkit.core.report").joinpath("report.schema.json").read_bytes())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
 
 def forms(secret: str) -> list[bytes]:
-    """Return what may be found of a secret: a piece of it, or it in base64 behind the user names that tests use."""
-    pieces = [secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1)]  # what a cut may leave of it
+    """Return the forms in which a secret may occur: a piece of it, or its base64 after the tests' user names."""
+    pieces = [secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1)]  # a cut may leave any of them
     alone = [*pieces, *(base64.b64encode(f"{user}{secret}".encode()).decode()[:-4] for user in ("", "user:", "proxy:"))]
     return [text.encode() for text in alone]
 
@@ -67,10 +67,10 @@ def assert_no_canary(data: bytes, where: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What a command left.
+    """The result of a command.
 
     Args:
-        peak_kib: most memory it held, where it was a process of its own.
+        peak_kib: greatest memory of the command in KiB, if it was another process.
     """
 
     code: int
@@ -92,7 +92,7 @@ class Ran:
 
     @property
     def failures(self) -> dict[str, int]:
-        """The kinds of failure that there were, from the JSON report, which has to add up."""
+        """The kinds of failure and their numbers, from the JSON report; the sums are checked."""
         counts = self.report["counts"]
 
         assert counts["sent"] == counts["ok"] + counts["failed"]
@@ -110,7 +110,7 @@ def complaint(ran: Ran, code: int) -> str:
 
 
 class _Interrupting(io.TextIOWrapper):
-    """A stream that a run may write to, with bytes below as the real one has."""
+    """A stream that a run may write to; like the real one, it has a byte stream below."""
 
     def __init__(self) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="")
@@ -122,12 +122,12 @@ class _Interrupting(io.TextIOWrapper):
 
 @dataclass(slots=True, kw_only=True)
 class Cli:
-    """`epkit` in a directory of its own.
+    """`epkit` in a separate directory.
 
     Args:
-        directory: where it runs.
-        environ: set on top of a clean environment.
-        patience_s: a command that takes longer hangs.
+        directory: the current directory of the command.
+        environ: variables that are added to a clean environment.
+        patience_s: time limit of a command in seconds.
     """
 
     directory: Path
@@ -135,7 +135,7 @@ class Cli:
     patience_s: int = PATIENCE_S
 
     def write(self, name: str, text: str | bytes) -> str:
-        """Write a file for the command to read; the canary may be in it."""
+        """Write a file for the command; it may contain the canary."""
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -149,7 +149,7 @@ class Cli:
         """Run a command in this process.
 
         Args:
-            run: called with the arguments in place of the command line; returns an exit code.
+            run: called with the arguments instead of the command line; returns an exit code.
         """
         before = self._files()
         out, err = _Interrupting(), _Interrupting()
@@ -173,17 +173,17 @@ class Cli:
         return ran
 
     def _forget_modules(self) -> None:
-        """Take out of this process what a command imported from its directory: the next test has files of the same names."""
+        """Remove modules that a command imported from its directory: the next test has files with the same names."""
         own = f"{self.directory}{os.sep}"
         for name, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", None) or "").startswith(own):
                 del sys.modules[name]
 
     def spawn(self, *arguments: object, stdin: bytes = b"", prefix: Sequence[str] = ()) -> Ran:
-        """Run a command as a process of its own.
+        """Run a command as another process.
 
         Args:
-            prefix: what is put before the interpreter's own arguments, such as `-X importtime`.
+            prefix: arguments before the interpreter's own arguments, such as `-X importtime`.
         """
         before = self._files()
         with self.start(*arguments, prefix=prefix) as process:
@@ -194,7 +194,7 @@ class Cli:
 
     @contextlib.contextmanager
     def start(self, *arguments: object, prefix: Sequence[str] = (), **more: Any) -> Iterator[subprocess.Popen[bytes]]:
-        """Start a command; the caller reads its pipes, and hands their content to `finished`."""
+        """Start a command; the caller reads its pipes, and passes their content to `finished`."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
         with subprocess.Popen(
             [sys.executable, *prefix, "-m", "epkit", *map(str, arguments)],
@@ -209,7 +209,7 @@ class Cli:
                     process.kill()
 
     def interrupted_twice(self, process: subprocess.Popen[bytes]) -> Ran:
-        """Press Ctrl-C, see that a started command waits for what is in flight, and press it again."""
+        """Press Ctrl-C, check that a started command waits for requests in flight, and press it again."""
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert process.poll() is None, "it waits for what is in flight"
@@ -239,7 +239,7 @@ class Cli:
 
 
 def _communicate(process: subprocess.Popen[bytes], stdin: bytes, patience_s: int) -> tuple[bytes, bytes, int]:
-    """Feed a process, read what it writes, wait for it, and say how much memory it held at most."""
+    """Feed a process, read its output, wait for it, and return its greatest memory."""
     import threading
 
     read: dict[str, bytes] = {"stdout": b"", "stderr": b""}
@@ -273,10 +273,10 @@ def _communicate(process: subprocess.Popen[bytes], stdin: bytes, patience_s: int
 
 @contextlib.contextmanager
 def _deadline(arguments: Sequence[object], patience_s: int) -> Iterator[None]:
-    """Raise in this thread where a command takes too long."""
+    """Raise an exception in this thread if a command takes too long."""
 
     def late(*_: object) -> None:
-        # Not a TimeoutError: event loops take an OSError for trouble with a connection.
+        # Not a TimeoutError: event loops treat an OSError as a problem of a connection.
         raise AssertionError(f"epkit {' '.join(map(str, arguments))} hangs")
 
     old = signal.signal(signal.SIGALRM, late)

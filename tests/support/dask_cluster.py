@@ -1,4 +1,4 @@
-"""A Dask cluster on loopback: a scheduler and workers, each a process of its own, as a user starts them."""
+"""A Dask cluster on loopback: a scheduler and workers, each in its own process, as a user starts them."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return all processes below one."""
+    """Return all descendants of a process."""
     found, pending = [], [pid]
     while pending:
         path = Path(f"/proc/{pending.pop()}/task")
@@ -48,9 +48,9 @@ class DaskCluster:
     Args:
         host: address that the scheduler listens on.
         python: interpreter of the workers, if not this one.
-        prefix: what a process is started through, such as `ip netns exec NAME`; of the workers, one each.
-        verbose: log all there is to log.
-        tls: files of an authority and of a certificate with its key, with which all then speak TLS.
+        prefix: command before each process, such as `ip netns exec NAME`; for the workers, one for each.
+        verbose: log everything.
+        tls: files of an authority and of a certificate with its key; then all processes use TLS.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class DaskCluster:
         self._directory.cleanup()
 
     def add_worker(self, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        """Start one more worker; without a nanny, so that what is killed stays dead."""
+        """Start one more worker, without a nanny, so that a killed worker is not restarted."""
         number = len(self.workers) + 1
         flags = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(self.directory)]
         worker = self._start(f"worker-{number}", self._python, prefix, self.address, *flags)
@@ -106,7 +106,7 @@ class DaskCluster:
         return worker
 
     def logs(self) -> str:
-        """Return all that the scheduler and the workers have logged."""
+        """Return everything that the scheduler and the workers have logged."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))
 
     def page(self, path: str) -> str:
@@ -115,7 +115,7 @@ class DaskCluster:
             return reply.read().decode(errors="replace")
 
     def seen(self) -> int:
-        """Return how many workers the scheduler has seen register."""
+        """Return the number of workers that have registered with the scheduler."""
         return self.log_of("scheduler").count("Register worker")
 
     def log_of(self, name: str) -> str:
@@ -123,7 +123,7 @@ class DaskCluster:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def processes(self, worker: subprocess.Popen[bytes]) -> list[int]:
-        """Return our processes next to a worker."""
+        """Return epkit's processes next to a worker."""
         found = []
         for pid in children_of(worker.pid):
             with contextlib.suppress(OSError):

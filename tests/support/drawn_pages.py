@@ -1,4 +1,4 @@
-"""Pages that people look at: whether they are whole, and what a browser makes of them."""
+"""Checks of pages: whether their HTML is balanced, and whether a browser can draw them."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ OWN_SCRIPT = f"<script>{SCRIPT}</script>"
 
 
 class Balance(HTMLParser):
-    """Checks that what is opened is closed, in order."""
+    """Checks that tags are closed in the right order."""
 
     def __init__(self):
         super().__init__()
@@ -39,13 +39,13 @@ def balanced(text):
 
 
 def fetched(text):
-    """Return what makes a page fetch something, or run anything but its own script."""
+    """Return the parts that make a page fetch something, or run a script that is not its own."""
     foreign = text.removesuffix("</body></html>\n").removesuffix(OWN_SCRIPT)
     return re.findall(r"(?:src|href)=|url\(|@import|<script|<link|<[^>]*\son\w+=", foreign)
 
 
 def drawn(folder, text, width):
-    """Have a browser draw a page, refuse what it complains about, and return how many bytes the picture has."""
+    """Draw a page in a browser, fail if the browser reports a problem, and return the size of the picture in bytes."""
     (folder / "page.html").write_text(text, encoding="utf-8")
     shot = folder / "shot.png"
     command = [
@@ -56,5 +56,5 @@ def drawn(folder, text, width):
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert 0 == ran.returncode, ran.stderr
-    assert "CONSOLE" not in ran.stderr  # where a browser says what it could not load or run
+    assert "CONSOLE" not in ran.stderr  # the browser reports here what it could not load or run
     return shot.stat().st_size

@@ -6,7 +6,7 @@ from epkit.core.drift.report import ColumnDrift, DriftReport, DriftSample, Sampl
 
 
 def column(name, psi, threshold, ranges, old, new, *, kind="number", part=None):
-    """Make a column; whether it drifted follows from the index."""
+    """Make a column; its index determines whether it drifted."""
     return ColumnDrift(
         column=name, part=part, kind=kind, psi=psi, threshold=threshold, found=psi > threshold,
         ranges=ranges, old=old, new=new,
@@ -14,7 +14,7 @@ def column(name, psi, threshold, ranges, old, new, *, kind="number", part=None):
 
 
 def bank():
-    """Drift as the course's data have it, two tables."""
+    """Make a drift report of the course's data, with two tables."""
     return DriftReport(
         old=DriftSample(name="early.csv", kind="table", rows=22097),
         new=DriftSample(name="late.csv", kind="table", rows=100),
@@ -36,7 +36,7 @@ def bank():
 
 
 def calm():
-    """Nothing: a card against a table without a label."""
+    """Make a report without drift: a card against a table without a label."""
     report = bank()
     return replace(
         report,
@@ -52,12 +52,12 @@ def calm():
 
 
 def unlike():
-    """Tables that have no column in common."""
+    """Make a report of tables without a common column."""
     return replace(calm(), columns=(), schema=('column "a" is not in new.csv', 'column "b" is new in new.csv'), tests=0)
 
 
 def wide():
-    """Many columns, with many values each."""
+    """Make a report of many columns, with many values each."""
     values = tuple(f"value {place}" for place in range(42))
     many = tuple(
         column(f"column {place}", 0.5 - place / 1000, 0.2, values, (10,) * 42, (12,) * 42, kind="category")
@@ -67,7 +67,7 @@ def wide():
 
 
 def hostile(text):
-    """A report in which everything that a table says is *text*."""
+    """Make a report in which every text from a table is *text*."""
     one = column(text, 1.0, 0.1, (text, "others"), (5, 5), (9, 1), kind="category")
     side = DriftSample(name=text, kind="table", rows=10)
     return replace(bank(), old=side, new=side, columns=(one,), label=one, schema=(text,), remarks=(text,))

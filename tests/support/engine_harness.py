@@ -1,4 +1,4 @@
-"""Runs an engine against the fault server and keeps every outcome: what the suites of the engines share."""
+"""Runs an engine against the fault server and stores every outcome, for the test suites of the engines."""
 
 import asyncio
 import gc
@@ -31,7 +31,7 @@ SHORT_NS: Final = 400_000_000  # a timeout that is meant to be reached
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """An engine and the event loop it runs on."""
+    """An engine and its event loop."""
 
     engine: Callable[..., Engine]
     loop: Callable[[], asyncio.AbstractEventLoop]
@@ -67,14 +67,14 @@ class Outcome:
 
 
 class Recorder:
-    """A driver that sends each request once, in order, as fast as slots are free.
+    """A driver that sends each request once, in order, as soon as a slot is free.
 
     Args:
-        requests: the payload index of an arrival is its place in here.
-        pause_s: how long `next` blocks once there was an outcome, so that connections idle meanwhile.
+        requests: the requests; the payload index of an arrival is an index into them.
+        pause_s: time for which `next` blocks after an outcome, so that connections are idle meanwhile.
 
     Attributes:
-        engine: what runs it, for a driver that ends its run itself.
+        engine: the engine, for a driver that ends its run itself.
     """
 
     def __init__(self, requests: Iterable[Request], *, pause_s: float = 0) -> None:
@@ -105,11 +105,11 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What came of a run.
+    """The result of a run.
 
     Args:
-        outcomes: in order of the requests.
-        given: how many arrivals the engine took.
+        outcomes: outcomes in the order of the requests.
+        given: number of arrivals that the engine took.
     """
 
     outcomes: Sequence[Outcome]
@@ -118,7 +118,7 @@ class Run:
 
     @property
     def kept_alive(self) -> int:
-        """How many replies left a connection that could be used again."""
+        """Number of replies after which the connection could be used again."""
         return sum(not outcome.failure for outcome in self.outcomes) - self.traffic.closed
 
     @property
@@ -145,7 +145,7 @@ def requests(
     method: str = "POST",
     body: bytes = BODY,
 ) -> list[Request]:
-    """Build one request a name, each numbered in its header `X-Arrival`, with *more* headers."""
+    """Build one request for each name, numbered in its header `X-Arrival`, with *more* headers."""
     return [
         build_for(
             to,
@@ -164,7 +164,7 @@ def requests(
 
 
 def arrivals_seen(server: FaultServer) -> list[int]:
-    """Return the numbers of the requests that the server saw, ascending, repeats included."""
+    """Return the numbers of the requests that the server received, ascending, including repetitions."""
     return sorted(int(seen.header("X-Arrival") or -1) for seen in server.seen)
 
 
@@ -182,12 +182,12 @@ def execute(
     after_s: float = 0.1,
     stamps: Stamps | None = None,
 ) -> Run:
-    """Run an engine and check what holds for every run, whatever the server does.
+    """Run an engine, and check the conditions that every run meets with any server.
 
     Args:
-        driver: what hands out the requests, if not a `Recorder`.
-        interrupt: called with the engine *after_s* after the beginning.
-        stamps: of requests with ids.
+        driver: driver that supplies the requests; by default a `Recorder`.
+        interrupt: called with the engine, *after_s* seconds after the start.
+        stamps: stamps of requests with ids.
 
     Raises:
         TimeoutError: the run does not end.
@@ -203,7 +203,7 @@ def execute(
 
     with asyncio.Runner(loop_factory=kind.loop) as runner:
         traffic = runner.run(main())
-    gc.collect(1)  # what was left open warns now, in the test that left it
+    gc.collect(1)  # unclosed objects warn now, in the test that caused them
     outcomes = sorted(driver.outcomes, key=lambda outcome: outcome.payload)
 
     assert driver.begun == 1

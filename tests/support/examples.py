@@ -1,4 +1,4 @@
-"""Examples of a table with a number, a code, a category and a date, without a table."""
+"""Examples with a number, a code, a category and a date, made without a table."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ JOBS = ("admin.", "retired", "student")
 def examples(
     label: Label, y: np.ndarray, *, age: np.ndarray, job: np.ndarray, month: np.ndarray, code: np.ndarray
 ) -> Examples:
-    """Make examples of columns `age`, `job`, `day` (a date, of which the month varies) and `code`.
+    """Make examples with the columns `age`, `job`, `day` (dates in different months) and `code`.
 
     Args:
-        job: places in `JOBS`, NaN for missing; 3 for a value that the model does not know.
+        job: indices into `JOBS`, NaN for missing; 3 for a value that the model does not know.
     """
     texts = [None if np.isnan(place) else (*JOBS, "diver")[int(place)] for place in job]
     unknown = np.where(job == len(JOBS), np.nan, job)
@@ -39,7 +39,7 @@ def examples(
 
 
 def drawn_examples(label: Label, n: int = 2000, seed: int = 0) -> Examples:
-    """Draw columns by chance; the label depends on none of them."""
+    """Draw columns at random; the label does not depend on them."""
     g = np.random.default_rng(seed)
     y = g.normal(size=n) if label.task == "regression" else g.integers(0, len(label.classes), n)
     return examples(

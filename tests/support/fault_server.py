@@ -1,8 +1,8 @@
-"""A scoring server that misbehaves on purpose, and remembers what it saw; `faults.py` has the table of how.
+"""A scoring server that misbehaves on purpose, and records its requests; `faults.py` has the table of faults.
 
-It listens on loopback and free ports (IPv4, IPv6 and a Unix socket where there are any, TLS with a good and
-with bad certificates) from one background thread. A path it does not know is a 404 with a reason of its own;
-a plain port answers a TLS hello as nginx does, with a 400.
+It listens on loopback and free ports (IPv4, IPv6 and a Unix socket if available, TLS with good and bad certificates) in
+one background thread. An unknown path gets a 404 with a specific reason. A plain port answers a TLS hello like nginx,
+with a 400.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ HEAD_LIMIT: Final = 256 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A request as it arrived.
+    """A request that was received.
 
     Args:
-        connection: number of the connection, from 0 since the last reset.
+        connection: number of the connection, from 0 after the last reset.
         peer: the client's address; empty on a Unix socket.
         target: path and query.
-        body: the first `REMEMBERED_BODY` bytes; empty when the body was never read whole.
-        body_bytes: how many bytes of body were read.
+        body: the first `REMEMBERED_BODY` bytes; empty if the body was not read completely.
+        body_bytes: number of bytes of the body that were read.
     """
 
     connection: int
@@ -48,23 +48,23 @@ class Seen:
     body_bytes: int = 0
 
     def header(self, name: str) -> str | None:
-        """Return the value of the first header of that name, whatever its case."""
+        """Return the value of the first header with that name, in any case."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
 class FaultServer:
-    """The server in its thread; a context manager.
+    """The server in a thread; a context manager.
 
     Attributes:
-        port, port6: TCP ports of plain HTTP on 127.0.0.1 and ::1 (None where there is no IPv6).
-        tls: ports on 127.0.0.1 by the certificate: valid, expired, self-signed, wrong-name, mutual.
-        unix: path of the Unix socket, None where there are none.
+        port, port6: TCP ports of plain HTTP on 127.0.0.1 and ::1 (None without IPv6).
+        tls: ports on 127.0.0.1, by certificate: valid, expired, self-signed, wrong-name, mutual.
+        unix: path of the Unix socket, None without Unix sockets.
         cacert, client_cert: PEM files for the client.
-        connections: how many were accepted since the last reset.
-        requests: how many requests by name (`ok`, `never`, …), counted when their header was read.
+        connections: number of accepted connections since the last reset.
+        requests: number of requests by name (`ok`, `never`, …), counted when their header was read.
         seen: the requests themselves, in order of arrival, at most `REMEMBERED`.
-        gate: while a test has cleared it, `gated` does not answer; a reset opens it.
-        sni: the names that TLS clients asked for; None where they named none.
+        gate: `gated` answers only while it is open; a test closes it, and a reset opens it.
+        sni: the names that TLS clients requested; None for a client without a name.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class FaultServer:
         return self._turns.gate
 
     def url(self, name: str, *, tls: str | None = None) -> str:
-        """Return the URL of a behaviour, over TLS with the certificate named."""
+        """Return the URL of a behaviour; with *tls*, over TLS with the named certificate."""
         return (
             f"https://127.0.0.1:{self.tls[tls]}/fault/{name}" if tls else f"http://127.0.0.1:{self.port}/fault/{name}"
         )
@@ -110,7 +110,7 @@ class FaultServer:
         self._raise_problems()
 
     def reset(self) -> None:
-        """Drop every connection and forget what was seen; raise what went wrong inside the server."""
+        """Close every connection and clear the records; raise an error that occurred inside the server."""
         asyncio.run_coroutine_threadsafe(self._reset(), self._loop).result(10)
         self._raise_problems()
 
@@ -125,9 +125,7 @@ class FaultServer:
 
     async def _drop(self) -> None:
         settled = 0
-        while (
-            settled < 3
-        ):  # transports learn in the loop's next rounds that they are closed, and what waits is accepted
+        while settled < 3:  # transports are closed only in the loop's next rounds, and waiting clients are accepted
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
@@ -198,7 +196,7 @@ class FaultServer:
     async def _guarded(self, accepted: socket.socket, context: ssl.SSLContext | None, number: int) -> None:
         try:
             await self._connection(accepted, context, number)
-        except (OSError, EOFError):  # the client is gone, or speaks no (good) TLS
+        except (OSError, EOFError):  # the client is gone, or does not use (correct) TLS
             pass
         except Exception as error:  # noqa: BLE001 (raised at the next reset, in the test's thread)
             self._problems.append(error)
@@ -243,7 +241,7 @@ class FaultServer:
         if place < REMEMBERED:
             self.seen.append(seen)
         if x.name == "never-reads":
-            await asyncio.Event().wait()  # until a reset or the end cancels it
+            await asyncio.Event().wait()  # until a reset or the end of the server cancels it
         if x.name == "early":
             await x.send(EARLY)
             return False

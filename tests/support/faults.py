@@ -1,8 +1,8 @@
-r"""The ways to answer of the fault server: `/fault/NAME` chooses one.
+r"""The behaviours of the fault server: `/fault/NAME` chooses one.
 
-Well-behaved replies have the course's body, `"{\"result\": [\"yes\", \"no\"]}"`, keep the connection, and
-answer HEAD with the header alone; the others pay no heed to the method. Where the table says *hangs*, the
-connection stays open until the client closes it. A storm is one of these under load.
+Correct replies have the course's body, `"{\"result\": [\"yes\", \"no\"]}"`, keep the connection, and answer HEAD with
+only the header; the others ignore the method. *Hangs* in the table means: the connection stays open until the client
+closes it. A storm is one of these under load.
 
 | NAME | what happens |
 |---|---|
@@ -106,7 +106,7 @@ def reply(status: int, body: bytes = b"", *headers: tuple[str, str], length: int
     """Write a reply with Content-Length.
 
     Args:
-        length: what Content-Length says instead of the truth.
+        length: value of Content-Length, if it must be wrong.
     """
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -214,7 +214,7 @@ SIMPLE: Final[dict[str, bytes]] = {
 
 
 def raw(*lines: str, body: bytes = COURSE, start: str = "HTTP/1.1 200 OK") -> bytes:
-    """Write a reply whose header is *lines* and nothing else."""
+    """Write a reply whose header has only these *lines*."""
     return "\r\n".join([start, *lines, "", ""]).encode("latin-1") + body
 
 
@@ -259,14 +259,14 @@ ODD: Final[dict[str, bytes]] = {
     "trailer-length": raw(IN_CHUNKS, body=CHUNKS[:-2] + b"Content-Length: 3\r\n\r\n"),
     "204-with-body": raw(SIZED, start="HTTP/1.1 204 No Content"),
 }
-"""Replies that are odd in one way; the connection is left to the client."""
+"""Replies with one fault each; the client decides what happens to the connection."""
 
 
 EARLY: Final = reply(413, b'{"error": {"message": "the body is too large"}}', JSON, CLOSE)
 
 
 class Turns:
-    """What the server as a whole remembers between requests of one path and query."""
+    """State of the server between requests of one path and query."""
 
     def __init__(self) -> None:
         self.began: dict[str, float] = {}
@@ -281,7 +281,7 @@ class Turns:
 
 
 class Exchange:
-    """One request, as far as it was read, and the means to answer it."""
+    """One request, as far as it was read, and methods to answer it."""
 
     def __init__(
         self,
@@ -299,19 +299,19 @@ class Exchange:
         return int(self.query.get(name, default))
 
     async def send(self, data: bytes) -> None:
-        """Write and wait until the client keeps up; of a HEAD's reply the header alone."""
+        """Write, and wait for the client to read; for HEAD, send only the header."""
         if self.method == "HEAD":
             data = data[: data.index(b"\r\n\r\n") + 4]
         self.writer.write(data)
         await self.writer.drain()
 
     async def hang(self) -> None:
-        """Read and drop until the client closes."""
+        """Read and discard data until the client closes the connection."""
         while await self.reader.read(64 << 10):
             pass
 
     def reset(self) -> None:
-        """Close with RST instead of FIN."""
+        """Close the connection with RST instead of FIN."""
         linger = struct.pack("ii", 1, 0)
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.writer.transport.abort()
@@ -319,7 +319,7 @@ class Exchange:
 
 Fault = Callable[[Exchange], Awaitable[bool]]
 FAULTS: Final[dict[str, Fault]] = {}
-"""What happens by name; true where the connection goes on to the next request."""
+"""Behaviours by name; a behaviour returns whether the connection continues with the next request."""
 
 
 def fault(name: str) -> Callable[[Fault], Fault]:
@@ -344,7 +344,7 @@ FAULTS.update({name: simple(data) for name, data in (SIMPLE | ODD).items()})
 
 
 def partial(data: bytes) -> Fault:
-    """Behave by sending *data* and closing."""
+    """Send *data* and close the connection."""
 
     async def answer(x: Exchange) -> bool:
         x.writer.write(data)
@@ -354,7 +354,7 @@ def partial(data: bytes) -> Fault:
 
 
 def unending(data: bytes) -> Fault:
-    """Behave by sending *data* and staying silent."""
+    """Send *data*, and nothing more."""
 
     async def answer(x: Exchange) -> bool:
         x.writer.write(data)
@@ -374,8 +374,8 @@ FAULTS.update(
         "chunk-truncated": partial(CHUNK_HEAD + b"64\r\n" + COURSE),
         "not-http": partial(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\r\n"),
         "never": unending(b""),
-        "never-reads": unending(b""),  # the server never gets here: it stops before the body
-        "early": partial(EARLY),  # nor here: it answers before the body
+        "never-reads": unending(b""),  # never called: the server stops before the body
+        "early": partial(EARLY),  # never called either: it answers before the body
         "length-too-long": unending(reply(200, COURSE, JSON, length=len(COURSE) + 100)),
         "chunk-garbage": unending(CHUNK_HEAD + b"zz\r\n" + COURSE + b"\r\n"),
         "te-gzip": partial(raw("Transfer-Encoding: gzip")),
@@ -532,7 +532,7 @@ async def _reset(x: Exchange) -> bool:
 @fault("reset-in-body")
 async def _reset_in_body(x: Exchange) -> bool:
     x.writer.write(HALF)
-    await asyncio.sleep(0.02)  # a reset would overtake what the client has not read yet
+    await asyncio.sleep(0.02)  # a reset would overtake data that the client has not read yet
     x.reset()
     return False
 
@@ -624,12 +624,12 @@ async def _held(x: Exchange) -> bool:
 
 
 def cutting(data: bytes) -> Fault:
-    """Behave by sending *data* and closing the connection below TLS."""
+    """Send *data*, and close the connection below TLS."""
 
     async def answer(x: Exchange) -> bool:
         x.writer.write(data)
         await x.writer.drain()
-        await asyncio.sleep(0.02)  # what is still to be written would be dropped
+        await asyncio.sleep(0.02)  # otherwise unsent data would be dropped
         x.writer.transport.abort()
         return False
 

@@ -1,8 +1,8 @@
-"""Another client of a Dask scheduler, which gets between epkit and a worker: `ADDRESS HOW FILE`.
+"""Another client of a Dask scheduler, which interferes between epkit and a worker: `ADDRESS HOW FILE`.
 
-Where epkit's agent is in a Dask worker, it puts frames of its own in the place of the agent's, or gives the worker's
-process work. FILE is what a pickled value would make, if anything unpickled it. It says when it is ready, waits for a line
-on its standard input, and says when it is done.
+In a Dask worker with epkit's agent, it replaces the agent's frames with its own, or gives the worker's process work. A
+pickled value would create FILE if it were unpickled. The client reports when it is ready, waits for a line on its
+standard input, and reports when it is done.
 """
 
 import sys
@@ -11,7 +11,7 @@ from distributed import Client
 
 
 def forge(how, path, dask_worker):
-    """Answer polls of the youngest agent with what nobody asked for; called in a Dask worker."""
+    """Answer polls of the youngest agent with forged messages; called in a Dask worker."""
     import pickle
     import struct
 
@@ -34,7 +34,7 @@ def forge(how, path, dask_worker):
         "typed": ({"frames": 1}, 7),
         "deep": (deep, None),
     }
-    name = names[-1]  # an agent of an earlier run that lost it may still be there, and is asked by nobody
+    name = names[-1]  # an agent of an earlier run may still exist, but nothing polls it
     genuine = dask_worker.handlers[name]
 
     async def answer(verb, sealed=(), wait_s=0.0):

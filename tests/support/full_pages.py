@@ -1,4 +1,4 @@
-"""A page of each kind, and pages that are as full as any: long series, many phases, workers, failures, columns."""
+"""A page of each kind, and very full pages: long series, many phases, workers, failures, columns."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ LONG = "a name that is rather long " * 8
 
 
 def bench(requests=4_000):
-    """Make a run of some seconds with failures, a missed objective and two deployments, and its histograms."""
+    """Make a run of some seconds with failures, a missed objective and two deployments; and its histograms."""
     times = (np.random.default_rng(3).lognormal(0, 0.5, requests) * 3 * MS).astype(np.int64)
     block = timed(times, server=1 * MS, deployment=1 + np.arange(requests) % 2)
     block["failure"][::50] = 5
@@ -35,7 +35,7 @@ def bench(requests=4_000):
 
 
 def full_bench():
-    """Make the page of an hour with everything that a run can have, much of it."""
+    """Make the page of an hour-long run with a large amount of every possible content."""
     report, histograms = bench(20_000)
     rng = np.random.default_rng(4)
     series = tuple(
@@ -69,7 +69,7 @@ def full_bench():
 
 
 def comparison(runs=5):
-    """Make the page of two arms of runs."""
+    """Make the page of a comparison of two arms."""
     one, _ = bench(400)
 
     def arm(name, scale):
@@ -126,7 +126,7 @@ PAGES = {
     "pipeline": lambda: pipeline_html.render(pipeline_run(missed=True)),
     "history": history,
 }
-"""A page of each kind, made when it is called."""
+"""Functions that make a page of each kind."""
 
 FULL = {
     "bench": full_bench,
@@ -136,4 +136,4 @@ FULL = {
     "pipeline": lambda: pipeline_html.render(pipeline_run(missed=True, parameters={str(n): LONG for n in range(100)})),
     "history": lambda: history(500),
 }
-"""Pages with more than any reader reads."""
+"""Functions that make pages with a great amount of content."""

@@ -1,8 +1,8 @@
-"""What fuzzers have in common: a budget of time, and made-up values that are nearly those which a program expects.
+"""Common parts of the fuzzers: a budget of time, and made-up values that are almost valid.
 
-A fuzzer is an ordinary test in `tests/fuzz/` which hands a strategy and a check to `fuzz`. Hypothesis makes examples in
-rounds until the fuzzer's share of the time is over: some seconds, or more where `nox -s fuzz` says so. A failing example
-is shrunk, printed with its seed, and kept in `.hypothesis/`: the next run of the same fuzzer begins with it.
+A fuzzer is an ordinary test in `tests/fuzz/` that passes a strategy and a check to `fuzz`. Hypothesis makes examples in
+rounds until the fuzzer's time is over: some seconds, or longer with `nox -s fuzz`. A failing example is shrunk, printed
+with its seed, and kept in `.hypothesis/`; the next run of the fuzzer begins with it.
 """
 
 import copy
@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 
 @dataclass(slots=True)
 class Time:
-    """How long each fuzzer goes on; ten of them take the suite two minutes.
+    """The time of each fuzzer; ten of them add two minutes to the suite.
 
     Args:
-        anew: whether each run makes other examples; those of the suite are the same each time, so that a change is
-            judged by what it changes.
+        anew: whether each run makes other examples. The suite uses the same examples each time, so that its result
+            depends only on the code.
     """
 
     share_s: float = 12.0
@@ -36,13 +36,13 @@ class Time:
 TIME: Final = Time()
 
 ROUND: Final = 40
-"""Examples between two looks at the clock."""
+"""Number of examples between two checks of the time."""
 
 MOST_MB: Final = 400
-"""Memory that the process may take on top of what it had: modules, and what Hypothesis remembers, are most of it."""
+"""Greatest growth of the process's memory, which consists mostly of modules and of Hypothesis's own data."""
 
 DEEP: Final = "\x00deep\x00"
-"""Represents an array in an array … (100,000 times), which `text_of` writes."""
+"""Represents an array nested 100,000 times, which `text_of` writes."""
 
 _DEEP_TEXT: Final = "[" * 100_000 + "]" * 100_000
 
@@ -52,15 +52,15 @@ STRANGE: Final[Sequence[Any]] = (
     "", "0", "x", "é", "\x1b[2J", "\x00", "\u202e", "\ud800", "\n", "x" * 5000, "../../x", "<script>", "%s{0}",
     [], {}, [[]], [None], [1, 2, 3], {"": {}}, {"x": 1}, DEEP,
 )  # fmt: skip
-"""Values that a reader may not expect where they are."""
+"""Values that a reader may not expect in their place."""
 
 
 def fuzz(name: str, examples: st.SearchStrategy[Any], check: Callable[[Any], None]) -> None:
     """Check made-up examples until the time is over.
 
     Args:
-        name: of the fuzzer, by which its failing examples are kept.
-        check: raises where an example is not treated as it should be.
+        name: name of the fuzzer, under which its failing examples are kept.
+        check: raises an exception if an example is not handled correctly.
     """
     deadline = time.monotonic() + TIME.share_s
     first = int.from_bytes(os.urandom(4)) if TIME.anew else zlib.crc32(name.encode())
@@ -71,9 +71,7 @@ def fuzz(name: str, examples: st.SearchStrategy[Any], check: Callable[[Any], Non
         def one(example: Any) -> None:
             check(example)
 
-        one.__name__ = one.__qualname__ = re.sub(
-            r"\W", "_", f"fuzz_{name}"
-        )  # what Hypothesis keeps failing examples under
+        one.__name__ = one.__qualname__ = re.sub(r"\W", "_", f"fuzz_{name}")  # the key of Hypothesis's failing examples
         limits = settings(max_examples=ROUND, print_blob=True, suppress_health_check=list(HealthCheck))
         try:
             seed(first + number)(limits(given(examples)(one)))()
@@ -89,7 +87,7 @@ def _peak_mb() -> float:
 
 
 def changed(value: Any, strange: Sequence[Any] = STRANGE, most: int = 3) -> st.SearchStrategy[Any]:
-    """Make a JSON value with one to *most* changes at any depth: replaced, deleted, added, moved, nudged, repeated."""
+    """Make a JSON value with one to *most* changes at any depth: replacing, deleting, adding, moving, adjusting or repeating."""
 
     @st.composite
     def make(draw: st.DrawFn) -> Any:
@@ -133,7 +131,7 @@ def _change(value: Any, draw: st.DrawFn, strange: Sequence[Any]) -> Any:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Give holder and key of all that is in a value."""
+    """Yield the container and the key of each value inside a value."""
     if isinstance(value, dict | list):
         for key in list(value) if isinstance(value, dict) else range(len(value)):
             yield value, key
@@ -141,12 +139,12 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def text_of(value: Any) -> bytes:
-    """Write a made-up value as JSON, NaN and what is too deep for any writer too."""
+    """Write a made-up value as JSON, including NaN and values too deep for other writers."""
     return json.dumps(value, separators=(",", ":")).replace(json.dumps(DEEP), _DEEP_TEXT).encode()
 
 
 def damaged(data: bytes) -> st.SearchStrategy[bytes]:
-    """Make bytes that are cut, or of which some were flipped, dropped, repeated or put in."""
+    """Make bytes that are truncated, or with some bytes flipped, removed, repeated or inserted."""
 
     @st.composite
     def make(draw: st.DrawFn) -> bytes:

@@ -1,4 +1,4 @@
-"""Servers of models as they come from their makers, each in an environment of its own: `nox -s servers` makes those."""
+"""Model servers of other projects, each in its own environment, which `nox -s servers` creates."""
 
 import contextlib
 import http.client
@@ -22,18 +22,18 @@ from support.places import ROOT
 APPS: Final = ROOT / "tests" / "servers" / "apps"
 LOCKS: Final = ROOT / "tests" / "servers" / "locks"
 PATIENCE_S: Final = 120
-"""MLflow's imports take a busy machine a while, the first time more than the others."""
+"""Time limit in seconds: MLflow's imports are slow on a busy machine, the first time more than later."""
 QUIET: Final = {"BENTOML_DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Genuine:
-    """A server that can be started.
+    """A server that tests can start.
 
     Args:
-        environment: the name of its environment, its lock file, and the directory of what it serves.
-        ready: the path that answers 200 when it is up.
-        script: what `serve.py` is called with, after the port.
+        environment: name of its environment, its lock file, and the directory of its model.
+        ready: path that answers 200 when the server is ready.
+        script: arguments of `serve.py` after the port.
     """
 
     environment: str
@@ -41,7 +41,7 @@ class Genuine:
     script: tuple[str, ...] = ()
 
     def interpreter(self) -> Path:
-        """Return its Python; skip the calling test where its environment is missing."""
+        """Return its Python; skip the calling test if its environment is missing."""
         made = os.environ.get("EPKIT_SERVERS", "")
         python = Path(made, self.environment, "bin", "python")
         if not made or not python.exists():
@@ -84,7 +84,7 @@ class Running:
             cwd=app,
             env={"PATH": f"{python.parent}:/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(home), **QUIET},
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-            start_new_session=True,  # some have children, which end with it
+            start_new_session=True,  # some servers have child processes, which end with them
         )  # fmt: skip
         deadline = time.monotonic() + PATIENCE_S
         while not self._is_up():
@@ -116,12 +116,12 @@ class Running:
             return False
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        """Send a request over a connection of its own; return status and reply."""
+        """Send a request over a new connection; return status and reply."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             connection.request(method, path, body, {"Content-Type": "application/json"} if body is not None else {})
             reply = connection.getresponse()
             return reply.status, reply.read()
 
     def takes(self, path: str, body: Any) -> bool:
-        """Whether it answers a body with 200."""
+        """Return whether it answers a body with 200."""
         return self.ask("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode())[0] == 200

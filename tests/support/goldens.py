@@ -1,4 +1,4 @@
-"""Golden files: what was written once and a person found good, kept to the byte."""
+"""Golden files: outputs that a person has approved, compared byte by byte."""
 
 import os
 
@@ -13,7 +13,7 @@ def check(name, text):
 
 
 def check_file(path, text):
-    """Compare with any file, or write it, as `check` does."""
+    """Compare with any file, or write it, like `check`."""
     if os.environ.get("EPKIT_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8", newline="")
 

@@ -1,4 +1,4 @@
-"""A pipeline whose models are made by hand, in a project of its own; as a program it runs it, to be killed."""
+"""A pipeline with hand-made models in a project of its own; run as a program, it can be killed."""
 
 import contextlib
 import json
@@ -32,11 +32,11 @@ from support.trained import bank_like, learned_from, write_model
 
 TABLE, MODELS = "bank.csv", "models"
 WRONG = "\n\ndef _answers(rows, method):\n    return ['yes'] * len(rows) if method == 'predict' else [[0.25, 0.75]] * len(rows)\n"
-"""What, at the end of a script, has it answer what was not trained."""
+"""Code that, at the end of a script, changes its predictions."""
 
 
 def make_project(directory: Path) -> None:
-    """Write the table, and three models: `one`, `two`, and `wrong`, whose script answers something else."""
+    """Write the table, and three models: `one`, `two`, and `wrong`, whose script gives other predictions."""
     table = bank_like(120)
     table.write_csv(directory / TABLE)
     learned = learned_from(table)
@@ -56,7 +56,7 @@ def make_project(directory: Path) -> None:
 
 
 def write_config(directory: Path, *lines: str) -> None:
-    """Write the pipeline; what `epkit.toml` says of endpoints stays."""
+    """Write the pipeline; the endpoints in `epkit.toml` stay."""
     path = directory / "epkit.toml"
     text = path.read_text() if path.exists() else ""
     kept = re.sub(r"^\[pipelines\.bank\]\n(?:[^\[\n].*\n|\n)*", "", text, flags=re.MULTILINE)
@@ -67,7 +67,7 @@ def write_config(directory: Path, *lines: str) -> None:
 
 @dataclass(frozen=True)
 class HandData:
-    """Reads the table's hash, and nothing more."""
+    """Computes only the table's hash."""
 
     name: StepName = "data"
 
@@ -87,7 +87,7 @@ class HandData:
 
 @dataclass(frozen=True)
 class HandTrain:
-    """Takes a model that is there; its predictions of every fourth row are those of the test."""
+    """Uses an existing model; its predictions for every fourth row are those of the test."""
 
     model: str
     name: StepName = "train"
@@ -113,7 +113,7 @@ class HandTrain:
 
 @dataclass(frozen=True)
 class HandGate:
-    """Says yes, or no."""
+    """Passes, or fails."""
 
     passes: bool = True
     name: StepName = "gate"
@@ -130,7 +130,7 @@ class HandGate:
 
 
 def predicted(directory: Path, table: Path) -> pl.DataFrame:
-    """Return what a training keeps of its predictions."""
+    """Return the predictions as a training stores them."""
     frame, model = pl.read_csv(table), Model.load(directory)
     chances = model.predict_proba(
         {encoder.name: frame.get_column(encoder.name).to_list() for encoder in model.encoders}
@@ -151,7 +151,7 @@ def predicted(directory: Path, table: Path) -> pl.DataFrame:
 
 
 def steps_of(model: str, *, passes: bool = True, reach: TargetOptions | None = None) -> tuple[PipelineStep, ...]:
-    """Return the steps of a pipeline that gets a model made by hand."""
+    """Return the steps of a pipeline with a hand-made model."""
     reach = reach or TargetOptions()
     own = (
         DeployStep(reach=reach),
@@ -168,7 +168,7 @@ class HandPipeline:
     """A project with a pipeline.
 
     Args:
-        said: what was said since it was made.
+        said: the messages since it was created.
     """
 
     directory: Path
@@ -202,9 +202,9 @@ def states(ran: PipelineRun) -> dict[str, str]:
 
 
 def main() -> None:
-    """Run the pipeline of this directory with the model that is named, print what came of it, end with its code.
+    """Run the pipeline of this directory with the named model, print the result, and exit with its code.
 
-    The variable HAND_PROXY names what requests of endpoints go through.
+    The variable HAND_PROXY is the proxy of requests to endpoints.
     """
     request = RequestOptions(proxy=os.environ.get("HAND_PROXY"))
     pipeline = HandPipeline(directory=Path.cwd(), environ=dict(os.environ), reach=TargetOptions(request=request))

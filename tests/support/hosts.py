@@ -1,4 +1,4 @@
-"""Hosts of a network of our own: each a network namespace with an address, and a cable that can be cut."""
+"""Hosts of a private network: each is a network namespace with an address, and a cable that can be cut."""
 
 import contextlib
 import shutil
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 SECONDS_AHEAD = 5000
-"""How far the clock of a host may be ahead of ours."""
+"""How many seconds the clock of a host may be ahead of ours."""
 
 
 def run(*command: str) -> None:
@@ -23,9 +23,9 @@ class Host:
     """A host.
 
     Args:
-        here, there: our address on the cable to it, and its own.
-        cable: our end.
-        enter: what a command is put behind to run there.
+        here, there: our address on the cable, and the host's.
+        cable: our end of the cable.
+        enter: prefix of a command that runs on the host.
     """
 
     name: str
@@ -35,16 +35,16 @@ class Host:
     enter: tuple[str, ...]
 
     def cut(self) -> None:
-        """Cut the cable without a notice."""
+        """Cut the cable without any notice."""
         run("ip", "link", "set", self.cable, "down")
 
 
 @contextlib.contextmanager
 def network(hosts: int, *, ahead: bool = False) -> Iterator[list[Host]]:
-    """Make hosts that reach this one; the calling test is skipped where the machine does not allow it.
+    """Make hosts that reach this one; skip the calling test if the machine does not allow it.
 
     Args:
-        ahead: whether the second host's clock is `SECONDS_AHEAD`, as that of another machine may be.
+        ahead: whether the second host's clock is `SECONDS_AHEAD`, like that of another machine.
     """
     if sys.platform != "linux" or not (shutil.which("ip") and shutil.which("unshare")):
         pytest.skip("needs ip and unshare of Linux")

@@ -1,4 +1,4 @@
-"""The process of a job that runs no pipeline: it begins, and ends with the code in the file `go` of its directory."""
+"""The process of a job without a pipeline: it starts, and exits with the code in the file `go` of its directory."""
 
 import os
 import signal

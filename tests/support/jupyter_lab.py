@@ -1,4 +1,4 @@
-"""JupyterLab on a free port of loopback, which ends with its test, and keeps to a directory of its own."""
+"""JupyterLab on a free loopback port; it ends with its test, and uses a directory of its own."""
 
 import contextlib
 import json
@@ -18,17 +18,17 @@ from pathlib import Path
 PATIENCE_S = 60
 QUIET = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    # Every output is in the page, whether it is scrolled to or not.
+    # Every output is in the page, even outside of the visible part.
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """A server that runs.
+    """A running server.
 
     Args:
-        root: the directory whose notebooks it opens.
+        root: directory of the notebooks.
     """
 
     port: int
@@ -37,16 +37,16 @@ class Lab:
     home: Path
 
     def url(self, notebook: str) -> str:
-        """Return the address of a notebook, alone on its page."""
+        """Return the address of a notebook in a single-document page."""
         return f"http://127.0.0.1:{self.port}/doc/tree/{notebook}?token={self.token}"
 
     def use_theme(self, name: str) -> None:
-        """Have pages that are opened from now on look so: `JupyterLab Light`, `JupyterLab Dark`."""
+        """Set the theme of pages that are opened later: `JupyterLab Light`, `JupyterLab Dark`."""
         _set(self.home, "apputils-extension/themes", {"theme": name})
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return an environment in which Jupyter, kernels and epkit keep what they know in *home*."""
+    """Return an environment in which Jupyter, kernels and epkit store their data in *home*."""
     kept = {
         name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }
@@ -78,7 +78,7 @@ def jupyter_lab(root: Path, home: Path) -> Iterator[Lab]:
             _wait(process, port, token, home / "lab.log")
             yield Lab(port=port, token=token, root=root, home=home)
         finally:
-            process.send_signal(signal.SIGTERM)  # which ends the kernels, too
+            process.send_signal(signal.SIGTERM)  # this also ends the kernels
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Contracts in the manner of the servers that publish them, written by hand for tests."""
+"""Contracts in the style of the servers that publish them, written by hand for tests."""
 
 from typing import Any
 
@@ -70,14 +70,14 @@ def openapi(
 
 
 def fastapi(path: str, schema: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
-    """Return a document as FastAPI writes it, with the schema `Row` among its components."""
+    """Return a document in FastAPI's style, with the schema `Row` among its components."""
     document = openapi(path, schema, **more)
     document["components"] = {"schemas": {"Row": ROW, "HTTPValidationError": {"type": "object"}}}
     return document
 
 
 def azure(data: dict[str, Any], example: Any) -> dict[str, Any]:
-    """Return a document as the genuine server writes it, of a parameter `data`."""
+    """Return a document in the genuine server's style, with a parameter `data`."""
     body = {"type": "object", "properties": {"data": data}, "example": {"data": example}}
     document = openapi("/score", {"$ref": "#/components/schemas/ServiceInput"})
     document["components"] = {"schemas": {"ServiceInput": body}}
@@ -85,14 +85,14 @@ def azure(data: dict[str, Any], example: Any) -> dict[str, Any]:
 
 
 def model(*inputs: tuple[str, str, list[int]], name: str = "one") -> dict[str, Any]:
-    """Return a model of the Open Inference Protocol as its server describes it."""
+    """Return a model of the Open Inference Protocol, in its server's description."""
     listed = [{"name": key, "datatype": datatype, "shape": shape} for key, datatype, shape in inputs]
     output = {"name": "y", "datatype": "FP64", "shape": [-1]}
     return {"name": name, "versions": None, "platform": "", "inputs": listed, "outputs": [output]}
 
 
 def every_kind() -> dict[str, dict[str, Any]]:
-    """Return a contract of each kind, with an example where its kind has one."""
+    """Return a contract of each kind, with an example if its kind has one."""
     split = {"columns": ["age", "city"], "index": [0], "data": [[1, "x"]]}
     return {
         "split": azure(SPLIT, split),

@@ -1,4 +1,4 @@
-"""Labels of the three tasks, and rows with margins that were not made by a model."""
+"""Labels of the three tasks, and rows with margins that no model has computed."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ NUMBER = Label(name="y", task="regression")
 
 
 def answered(margins: np.ndarray, label: Label, g: np.random.Generator) -> np.ndarray:
-    """Draw what comes true, as likely as the margins say: of a regression with an error of 1."""
+    """Draw labels with the probabilities of the margins; for a regression, with an error of 1."""
     if label.task == "regression":
         return np.asarray(margins[:, 0] + g.normal(size=len(margins)))
     chances = np.cumsum(probabilities(margins, label.task), axis=1)
@@ -47,7 +47,7 @@ def run(number: int, margins: np.ndarray | None, family: Family = "gbdt", error:
 
 
 def binary(noises: Sequence[float], seed: int = 0) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Make runs that see the truth through noises of their own."""
+    """Make runs that see the true margins with different noise."""
     g = np.random.default_rng(seed)
     truth = g.normal(size=(N, 1)) * 2
     return answered(truth, BINARY, g), [truth + noise * g.normal(size=(N, 1)) for noise in noises]

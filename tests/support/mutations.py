@@ -1,4 +1,4 @@
-"""Request bodies made worse, one thing at a time."""
+"""Changes request bodies so that they become worse, one change at a time."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ CELLS: list[Any] = [
 
 
 def mutate(body: Any, rows_path: tuple[str, ...], random: Random) -> tuple[str, bytes]:
-    """Return what was done and the text of a body with one or two things changed."""
+    """Change one or two things in a body; return a description of the changes, and the text of the body."""
     body = copy.deepcopy(body)
     names = []
     for _ in range(random.choice((1, 1, 1, 2))):
@@ -37,7 +37,7 @@ def mutate(body: Any, rows_path: tuple[str, ...], random: Random) -> tuple[str, 
 
 
 def mutate_anywhere(body: Any, random: Random) -> tuple[str, bytes]:
-    """Return what was done and the text of a body with one thing changed, in any place: it may have any shape."""
+    """Change one thing anywhere in a body of any shape; return a description of the change, and the body's text."""
     places = list(_places(body, ()))
     place = random.choice(places)
     name, changed = _changed(_at(body, place), random)
@@ -48,7 +48,7 @@ def mutate_anywhere(body: Any, random: Random) -> tuple[str, bytes]:
 
 
 def _places(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
-    """Give the way to each value, the whole first."""
+    """Yield the path to each value, beginning with the whole."""
     yield place
     inside: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, dict):
@@ -75,7 +75,7 @@ def _with(value: Any, place: tuple[str | int, ...], changed: Any) -> Any:
 
 
 def _changed(value: Any, random: Random) -> tuple[str, Any]:
-    """Change a value as what it is: an object, an array, or a cell."""
+    """Change a value according to its kind: an object, an array, or a cell."""
     if isinstance(value, dict) and value and random.random() < 0.8:
         key, others = random.choice(list(value)), dict(value)
         held = others.pop(key)

@@ -1,4 +1,4 @@
-"""A receiver of metrics by OTLP over HTTP, which decodes them by OpenTelemetry's own messages; it can misbehave.
+"""A receiver of metrics by OTLP over HTTP. It decodes them with OpenTelemetry's own messages, and can misbehave.
 
 One thread, loopback, a free port.
 """
@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A data point: what it says of whom."""
+    """A data point, with its attributes."""
 
     attributes: dict[str, Any]
     value: Any
@@ -30,8 +30,8 @@ class Posted:
     """A request to the collector.
 
     Args:
-        port: that it came from.
-        headers: by their names in lower case.
+        port: port of the client.
+        headers: headers; the names are in lower case.
     """
 
     port: int
@@ -40,7 +40,7 @@ class Posted:
     metrics: ExportMetricsServiceRequest
 
     def data(self, name: str) -> Any:
-        """Return the metric of a name, None where it is not there."""
+        """Return the metric with a name, None if there is none."""
         scope = self.metrics.resource_metrics[0].scope_metrics[0]
         found = [metric for metric in scope.metrics if metric.name == name]
         assert len(found) <= 1
@@ -56,7 +56,7 @@ class Posted:
         return [] if metric is None else list(_points(metric))
 
     def totals(self, name: str, by: str) -> Counter[Any]:
-        """Add up a counter, by an attribute."""
+        """Sum a counter by an attribute."""
         totals: Counter[Any] = Counter()
         for point in self.points(name):
             totals[point.attributes.get(by)] += point.value
@@ -80,7 +80,7 @@ def _points(metric: Any) -> Iterator[Point]:
 
 
 def bounds(point: Any, place: int) -> tuple[float, float]:
-    """Return the bounds of the bucket that a rank (1 …) of an exponential histogram is in: above the first, up to the second."""
+    """Return the bounds of the bucket of a rank (1 …) in an exponential histogram; only the upper is included."""
     seen = point.zero_count
     if place <= seen:
         return -1.0, 0.0
@@ -95,17 +95,17 @@ class OtlpCollector:
     """The receiver in its thread; a context manager.
 
     Attributes:
-        posted: what came, in order of arrival.
-        status: of its answers; None for none at all, until `released` is set.
-        headers: of its answers.
-        body: of its answers.
+        posted: the requests, in order of arrival.
+        status: status of its replies; None: it does not reply until `released` is set.
+        headers: headers of its replies.
+        body: body of its replies.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        """Prepare one that takes everything.
+        """Prepare a receiver that accepts everything.
 
         Args:
-            tls: of an https one.
+            tls: TLS context of an https receiver.
         """
         self.posted: list[Posted] = []
         self.status: int | None = 200
@@ -127,7 +127,7 @@ class OtlpCollector:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # a client that is gone, or trusts us not
+        self._server.handle_error = lambda *_: None  # a client that is gone, or does not trust us
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)

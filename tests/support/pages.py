@@ -1,4 +1,4 @@
-"""The pages of the manual, taken apart: blocks of code, commands with what they print, inline code, links, headings."""
+"""The pages of the manual in parts: blocks of code, commands with their output, inline code, links, headings."""
 
 import re
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from pathlib import Path
 from support.places import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-"""What users read."""
+"""The pages for users."""
 ALL = (*PAGES, *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")))
-"""And what those read who change epkit."""
+"""Those pages and the pages for people who change epkit."""
 
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
@@ -17,7 +17,7 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def name_of(page: Path) -> str:
-    """Return how a page is called: its path in the repository."""
+    """Return the name of a page: its path in the repository."""
     return page.relative_to(ROOT).as_posix()
 
 
@@ -31,7 +31,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command of a console block, the lines that it is said to print, and its exit code."""
+    """A command of a console block, the lines of its documented output, and its exit code."""
 
     line: str
     printed: tuple[str, ...]
@@ -44,13 +44,13 @@ def read(page: Path) -> str:
 
 
 def blocks(page: Path, language: str | None = None) -> list[Block]:
-    """Return the fenced blocks of a page, of a language or of any."""
+    """Return the fenced blocks of a page, in one language or in any."""
     found = [Block(language=kind, text=text) for kind, text in _FENCED.findall(read(page))]
     return [block for block in found if language in (None, block.language)]
 
 
 def commands(block: Block) -> list[Command]:
-    """Return the commands of a console block: what begins with `$`, and `$ echo $?` for its exit code."""
+    """Return the commands of a console block: lines that begin with `$`, and `$ echo $?` for the exit code."""
     found: list[Command] = []
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         line, *printed = part.splitlines()
@@ -74,11 +74,11 @@ def spans(page: Path) -> list[str]:
 
 
 def links(page: Path) -> list[str]:
-    """Return where the links and pictures of a page lead, inside the repository."""
+    """Return the targets of links and pictures of a page, inside the repository."""
     return [to for to in _LINK.findall(_SPAN.sub("", prose(page))) if not re.match(r"\w+:", to)]
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that a forge makes of the headings of a page."""
+    """Return the anchors that a code host makes from the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

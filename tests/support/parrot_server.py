@@ -1,4 +1,4 @@
-"""A scoring endpoint that says what a test sets wherever a server can say anything."""
+"""A scoring endpoint that sends a test's text in every place where a server can send text."""
 
 import contextlib
 import json
@@ -8,16 +8,16 @@ from threading import Thread
 from typing import Any, Final, Self
 
 WAYS: Final = ("ok", "error", "page", "redirect", "mixed", "kinds", "garbage")
-"""What `/WAY/score` answers: predictions, an error, an HTML page, a redirect, another number of predictions,
-predictions of which each is of another kind, no JSON."""
+"""The replies of `/WAY/score`: predictions, an error, an HTML page, a redirect, a wrong number of predictions,
+predictions of different kinds, invalid JSON."""
 
 
 class Parrot:
-    """Answers on loopback; a context manager.
+    """The server on loopback; a context manager.
 
     Args:
-        word: is in the status line, in header fields and bodies of all replies, and in the contract.
-        broken: the contract has a `$ref` that leads nowhere.
+        word: text that is in the status line, in header fields and bodies of all replies, and in the contract.
+        broken: whether the contract has a `$ref` without a target.
     """
 
     def __init__(self, word: str, *, broken: bool = False) -> None:
@@ -48,7 +48,7 @@ class Parrot:
                     self.wfile.write(body + f"HTTP/1.1 {word}".encode())
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Do nothing."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
@@ -57,7 +57,7 @@ class Parrot:
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
 
     def url(self, way: str) -> str:
-        """Return where a way of answering is to be had."""
+        """Return the URL of a kind of reply."""
         return f"{self.origin}/{way}/score"
 
     def __enter__(self) -> Self:

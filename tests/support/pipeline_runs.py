@@ -1,4 +1,4 @@
-"""Runs of pipelines that no pipeline ran, for reporters and documents."""
+"""Hand-made runs of pipelines, for reporters and documents."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ GATE: dict[str, Any] = {
 
 
 def steps(*, missed: bool = False) -> tuple[StepResult, ...]:
-    """Make the steps of a run, whose gate said no or yes."""
+    """Make the steps of a run whose gate passed, or did not pass."""
     gate = {**GATE, "state": "missed", "observed": 0.93, "ci95": [0.92, 0.94], "reason": "AUC is 0.93"}
     figures = {"AUC": {"value": 0.93 if missed else 0.95, "ci95": [0.92, 0.96]}}
     reason = "AUC>=0.945: AUC is 0.93 of 6,590 rows, not >= 0.945" if missed else None
@@ -63,7 +63,7 @@ def pipeline_run(number: int | None = 4, *, missed: bool = False, **others: Any)
 
 
 def hostile(text: str) -> PipelineRun:
-    """Make a run in which a text is wherever one may come from a file or a user."""
+    """Make a run with the given text in every place where a file or a user may supply one."""
     gate = {**GATE, "expression": text, "reason": text, "state": "missed"}
     step = StepResult(
         step="gate", state="stopped", line=text, reason=text, files={text: f"{text}.html"},

@@ -1,4 +1,4 @@
-"""A server of a published pipeline that speaks both of Azure's wires, remembers what it was asked, and fails on demand."""
+"""A server of a published pipeline with both of Azure's protocols; it records its requests, and fails on demand."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from support.canary import CANARY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request as it arrived; the names of headers are in lower case."""
+    """A request that was received; the names of headers are in lower case."""
 
     method: str
     path: str
@@ -24,11 +24,11 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """What a request gets in place of what it should.
+    """A reply that replaces the usual one.
 
     Args:
-        drop: close the connection, after the request was read.
-        times: how often; then all is well again.
+        drop: close the connection after the request was read.
+        times: number of requests that it affects; later ones are answered normally.
     """
 
     status: int = 500
@@ -39,15 +39,15 @@ class Answer:
 
 
 class PipelineServer:
-    """The server in its thread; a context manager. It may be stopped and started again at the same port.
+    """The server in a thread; a context manager. It can be stopped, and started again at the same port.
 
     Attributes:
         asked: the requests, in order.
         stages: the statuses of a run, one after each look; the last one stays.
-        own: what else epkit says of a run once it is over, without `epkit.` before the names.
-        log: of every run.
-        instead: answers by (method, end of the path), in place of the usual ones.
-        before: called before a request is answered.
+        own: epkit's own properties of a run that has ended, without `epkit.` before the names.
+        log: log of every run.
+        instead: replies by (method, end of the path) that replace the usual ones.
+        before: function that is called before a request is answered.
     """
 
     def __init__(self) -> None:
@@ -67,21 +67,21 @@ class PipelineServer:
         return f"http://127.0.0.1:{self._port}"
 
     def url(self, wire: str = "jobs") -> str:
-        """Return the URL that asks for a run on a wire."""
+        """Return the URL that starts a run, in one of the two protocols."""
         return self.origin + ("/jobs" if wire == "jobs" else "/PipelineRuns/PipelineSubmit/bank")
 
     def posts(self) -> list[Asked]:
-        """Return the requests for a run."""
+        """Return the requests that start a run."""
         return [each for each in self.asked if each.method == "POST" and not each.path.endswith("/cancel")]
 
     def start(self) -> None:
-        """Listen; at the port that it had, if it had one."""
+        """Start to listen, at its former port if it had one."""
         self._server = _Server(("127.0.0.1", self._port), _handler(self))
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -159,7 +159,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client may go at any time."""
+        """Do nothing: a client may disconnect at any time."""
 
 
 def _handler(server: PipelineServer) -> type[BaseHTTPRequestHandler]:
@@ -167,7 +167,7 @@ def _handler(server: PipelineServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is called there
-            """Say nothing."""
+            """Do nothing."""
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -190,7 +190,7 @@ def _handler(server: PipelineServer) -> type[BaseHTTPRequestHandler]:
 
 
 def until(condition: Callable[[], bool], *, limit_s: float = 20.0) -> None:
-    """Wait until something is so."""
+    """Wait until a condition is true."""
     ends = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < ends, "it never came to that"

@@ -1,8 +1,8 @@
-"""Where the tests find the repository's own files."""
+"""The paths of the repository's own files."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-"""The top of the repository."""
+"""The root of the repository."""
 DATA = ROOT / "tests" / "data"
-"""Files of earlier versions and of other tools, kept for the tests."""
+"""Files of earlier versions and of other tools, for the tests."""

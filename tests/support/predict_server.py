@@ -1,7 +1,7 @@
-"""A scoring server with a behaviour that a test sets, row by row: it refuses, throttles, chokes on rows, and remembers.
+"""A scoring server whose behaviour a test sets, row by row: it refuses, throttles, fails on rows, and records requests.
 
-A row is an object or a list; its prediction is `p` and its first cell (`p17`), so that a test knows what has to stand
-behind each row. One background thread, loopback, a free port.
+A row is an object or a list. Its prediction is `p` and its first cell (`p17`), so a test can compute the prediction of
+each row. The server uses one background thread, loopback and a free port.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """What goes back."""
+    """A reply."""
 
     status: int = 200
     body: bytes = b""
@@ -31,7 +31,7 @@ class Answer:
 
 
 def rows_of(body: bytes) -> list[Any]:
-    """Return the rows of a body, wherever they are."""
+    """Return the rows of a body, at any place in it."""
     if not body.startswith((b"{", b"[")):
         return list(csv.reader(io.StringIO(body.decode())))
     value = json.loads(b"[" + body.replace(b"}\n{", b"},{") + b"]")
@@ -61,7 +61,7 @@ def predicted(rows: Iterable[Any]) -> bytes:
 
 
 def plain(server: "PredictServer", rows: list[Any], body: bytes) -> Answer:
-    """Answer as a well-behaved endpoint does."""
+    """Answer like a correct endpoint."""
     return Answer(body=predicted(rows))
 
 
@@ -69,14 +69,14 @@ Behaviour = Callable[["PredictServer", list[Any], bytes], Answer]
 
 
 class PredictServer:
-    """The server in its thread; a context manager.
+    """The server in a thread; a context manager.
 
     Attributes:
-        behave: makes the answer to a request; may be replaced at any time.
-        delay_s: waited before each answer.
-        bodies, headers: of the requests, in order of arrival.
-        scored: how often each row was answered with success, by its first cell.
-        flying, most_flying: requests under way, now and at most.
+        behave: function that makes the reply to a request; it may be replaced at any time.
+        delay_s: delay before each reply, in seconds.
+        bodies, headers: bodies and headers of the requests, in order of arrival.
+        scored: number of successful answers for each row, by its first cell.
+        flying, most_flying: number of requests in progress, now and at most.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class PredictServer:
 
 
 def poisoned(*keys: Any, status: int = 500, body: bytes = b'{"message": "cannot score this"}') -> Behaviour:
-    """Fail every request that holds one of some rows."""
+    """Fail every request that contains one of the given rows."""
 
     def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
         if any(key_of(row) in keys for row in rows):
@@ -182,7 +182,7 @@ def poisoned(*keys: Any, status: int = 500, body: bytes = b'{"message": "cannot 
 
 
 def too_large(most_rows: int) -> Behaviour:
-    """Answer 413 to more rows than some."""
+    """Answer 413 to requests with more than *most_rows* rows."""
 
     def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
         return Answer(status=413) if len(rows) > most_rows else plain(server, rows, whole)
@@ -191,7 +191,7 @@ def too_large(most_rows: int) -> Behaviour:
 
 
 def throttling(*, every: int, status: int = 429, header: str = "") -> Behaviour:
-    """Refuse all but each so-manieth request, or with a date as the time to wait."""
+    """Refuse requests except every *every*-th one; the header may give a date as the time to wait."""
 
     def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
         if every == 1 or server.requests % every:
@@ -210,7 +210,7 @@ def throttling(*, every: int, status: int = 429, header: str = "") -> Behaviour:
 def storm(
     first: int, last: int, *, every: int = 1, status: int = 429, header: str = "", close: bool = False
 ) -> Behaviour:
-    """Be well but for the requests between two numbers, of which all but each so-manieth are refused."""
+    """Behave normally except for requests between two numbers; of these, only every *every*-th one succeeds."""
     refuse = throttling(every=every, status=status, header=header)
 
     def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
@@ -222,7 +222,7 @@ def storm(
 
 
 def crowded(most: int) -> Behaviour:
-    """Refuse a request while more than some are under way."""
+    """Refuse a request while more than *most* are in progress."""
 
     def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
         return Answer(status=429) if server.flying > most else plain(server, rows, whole)

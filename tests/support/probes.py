@@ -1,4 +1,4 @@
-"""Request bodies as people get them wrong, made from one that is right."""
+"""Request bodies with usual mistakes, made from a correct body."""
 
 import copy
 import json
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def probes(body: Any, path: tuple[str, ...]) -> dict[str, bytes]:
-    """Return named bodies: the right one, and others with one thing changed.
+    """Return named bodies: the correct one, and others with one change.
 
     Args:
-        body: decoded, one that the server takes.
-        path: keys that lead to its rows, each an object or a list of cells; () where it has none.
+        body: a decoded body that the server accepts.
+        path: keys that lead to its rows, each an object or a list of cells; () if it has none.
     """
     made: dict[str, Any] = {"as it should be": body, "null": None, "{}": {}, "a list": [body], "a string": "text"}
     for key in body:
@@ -37,7 +37,7 @@ def probes(body: Any, path: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _rows(rows: list[Any]) -> dict[str, Any]:
-    """Return rows with something wrong in the first of them, or in all."""
+    """Return rows with a mistake in the first row, or in all."""
     made: dict[str, Any] = {"none": [], "one, not in a list": rows[0], "text": json.dumps(rows), "null": None}
     made["one of them null"] = [*rows, None]
     first = rows[0]

@@ -1,4 +1,4 @@
-"""Calls a public function in a process of its own, and prints what of the process is not as it was."""
+"""Calls a public function in another process, and prints the changes in the state of that process."""
 
 import asyncio
 import gc
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 PATIENCE_S: Final = 5.0
-"""A thread of ours that is still there by then stays."""
+"""Time in seconds after which a thread that epkit started counts as not ended."""
 
 
 def state() -> dict[str, Any]:
-    """Return what belongs to the whole process, as far as a library may change it."""
+    """Return the state of the whole process, as far as a library may change it."""
     wakeup = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(wakeup)
     manager = logging.root.manager
@@ -41,13 +41,13 @@ def state() -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
-    """Name what changed; loggers that are new are no change."""
+    """Return the changes; new loggers do not count."""
     after = dict(after, loggers={name: after["loggers"][name] for name in before["loggers"]})
     return {name: f"{before[name]} -> {after[name]}" for name in before if before[name] != after[name]}
 
 
 def threads_left(before: set[threading.Thread]) -> list[str]:
-    """Name the threads that are there and were not; what has been ended gets time to end."""
+    """Return the names of new threads; ended threads have some time to finish."""
     until = time.monotonic() + PATIENCE_S
     while (left := set(threading.enumerate()) - before) and time.monotonic() < until:
         time.sleep(0.02)
@@ -55,7 +55,7 @@ def threads_left(before: set[threading.Thread]) -> list[str]:
 
 
 def calls(url: str, run: str, cluster: str | None) -> dict[str, Callable[[], object]]:
-    """Return the public functions with arguments that suit them."""
+    """Return the public functions with suitable arguments."""
     import epkit
 
     rows = [{"id": n, "name": f"n{n}"} for n in range(20)]
@@ -80,7 +80,7 @@ def calls(url: str, run: str, cluster: str | None) -> dict[str, Callable[[], obj
 
 
 def main(name: str, url: str, run: str, cluster: str, gc_off: str) -> None:
-    """Call, and print what is not as it was."""
+    """Call the function, and print the changes."""
     import httpx  # noqa: F401  (what an import changes by itself is not ours)
     import numpy  # noqa: F401
     import polars  # noqa: F401

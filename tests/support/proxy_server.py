@@ -1,4 +1,4 @@
-"""A forward proxy: passes plain requests on, opens tunnels for CONNECT, misbehaves on purpose, remembers what it saw."""
+"""A forward proxy: it forwards plain requests, opens tunnels, misbehaves on purpose, and records requests."""
 
 import base64
 import contextlib
@@ -19,16 +19,16 @@ class Proxy:
     """A proxy on a free loopback port; a context manager.
 
     Args:
-        user: `user:password` that every request has to bring, where there is one.
-        refusal: the status line that everything is answered with, if any.
-        says: bytes that everything is answered with instead, if any; what follows them depends on *waits*.
-        waits: whether a client that was answered with *says* is left waiting, instead of closed.
-        welcome: bytes that say that a tunnel is open.
-        cut_after: bytes from the server after which a tunnel is closed, if any.
-        hosts: where names lead that no name server knows.
-        tls: of the proxy itself, None for plain HTTP.
+        user: `user:password` that every request must contain, if set.
+        refusal: status line of every reply, if set.
+        says: bytes of every reply, if set; *waits* determines what follows.
+        waits: whether the connection stays open after *says*.
+        welcome: bytes that report that a tunnel is open.
+        cut_after: number of bytes from the server after which a tunnel is closed, if set.
+        hosts: addresses of names that no name server has.
+        tls: TLS context of the proxy itself, None for plain HTTP.
         seen: the first line and the headers (names in lower case) of every request.
-        connections: how many clients were accepted.
+        connections: number of accepted clients.
     """
 
     user: str = ""
@@ -51,11 +51,11 @@ class Proxy:
 
     @property
     def lines(self) -> list[str]:
-        """The first lines of what was seen."""
+        """The first lines of the requests."""
         return [line for line, _ in self.seen]
 
     def value(self, user: str = "", *, host: str = "127.0.0.1") -> ProxyValue:
-        """Return the proxy as an engine is given it."""
+        """Return the proxy in the form that engines take."""
         authorization = f"Basic {base64.b64encode(user.encode()).decode()}" if user else None
         scheme = "http" if self.tls is None else "https"
         return ProxyValue(scheme=scheme, host=host, port=self.port, authorization=authorization)
@@ -65,11 +65,11 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A thread that was still on its way to the server would be a connection that the next test did not make.
+        # A thread that still connects to the server would make a connection during the next test.
         while alive := [thread for thread in self._threads if thread.is_alive()]:
             for opened in (self._listener, *self._open):
                 with contextlib.suppress(OSError):
-                    socket.socket.shutdown(opened, socket.SHUT_RDWR)  # TLS's own takes the state from who reads
+                    socket.socket.shutdown(opened, socket.SHUT_RDWR)  # TLS's own would disturb a reading thread
             alive[0].join(0.05)
         for opened in (self._listener, *self._open):
             opened.close()
@@ -96,7 +96,7 @@ class Proxy:
                 client.do_handshake()
             reader = client.makefile("rb")
             server: socket.socket | None = None
-            if reader.peek(1).startswith(b"\x16"):  # a TLS handshake, where none is spoken
+            if reader.peek(1).startswith(b"\x16"):  # an unexpected TLS handshake
                 client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
                 client.shutdown(socket.SHUT_RDWR)
                 return

@@ -1,4 +1,4 @@
-"""A server that publishes contracts and answers scoring requests, and remembers both."""
+"""A server that publishes contracts, answers scoring requests, and records both."""
 
 import json
 import threading
@@ -9,19 +9,19 @@ from typing import Any, Self
 
 
 class PublishingServer:
-    """The server in its thread; a context manager.
+    """The server in a thread; a context manager.
 
     Attributes:
-        asked: the paths that were asked for with GET, in order.
+        asked: the paths of GET requests, in order.
         scored: path, content type and body of each POST, in order.
     """
 
     def __init__(self, documents: Mapping[str, Any], answer: Callable[[str, bytes], Any]) -> None:
-        """Prepare it.
+        """Prepare the server.
 
         Args:
-            documents: what is published, by path.
-            answer: makes the reply to a POST, of its path and body.
+            documents: published documents, by path.
+            answer: function that makes the reply to a POST from its path and body.
         """
         self.asked: list[str] = []
         self.scored: list[tuple[str, str, bytes]] = []
@@ -31,7 +31,7 @@ class PublishingServer:
             protocol_version = "HTTP/1.1"
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is called there
-                """Say nothing."""
+                """Do nothing."""
 
             def do_GET(self) -> None:
                 own.asked.append(self.path)

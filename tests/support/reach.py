@@ -1,4 +1,4 @@
-"""Every command that has a target, run alike: over which proxy and with whose trust is one value for all of them."""
+"""Every command that has a target, called in the same way: one value sets the proxy and the trusted authorities."""
 
 import contextlib
 import io
@@ -49,13 +49,13 @@ def reply(request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **hea
 
 
 class Target:
-    """A scoring endpoint on loopback, a context manager; its contract may be answered otherwise.
+    """A scoring endpoint on loopback, a context manager; a test can replace the reply with its contract.
 
     Args:
-        one_at_a_time: serve one connection after the other, each for as long as its client keeps it.
+        one_at_a_time: serve one connection at a time, until its client closes it.
 
     Attributes:
-        contract: answers `GET …/swagger.json`.
+        contract: function that answers `GET …/swagger.json`.
         seen: method, path and headers of each request.
     """
 
@@ -83,13 +83,13 @@ class Target:
                 reply(self, b'{"result": ["yes"]}')
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Do nothing."""
 
         class Server(HTTPServer if one_at_a_time else ThreadingHTTPServer):  # type: ignore[misc]
             daemon_threads = True
 
             def finish_request(self, request: Any, client_address: Any) -> None:
-                with contextlib.suppress(OSError):  # a handshake that the client gives up
+                with contextlib.suppress(OSError):  # a handshake that the client aborts
                     if certificates is not None:
                         request = certificates.contexts["valid"].wrap_socket(request, server_side=True)
                     super().finish_request(request, client_address)
@@ -112,12 +112,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a command reaches its target.
+    """The connection of a command to its target.
 
     Args:
-        proxy: `HOST:PORT`; *user* is `user:password` for it.
-        seconds: most for a contract, where the command has no load.
-        schema: a contract that lies elsewhere.
+        proxy: `HOST:PORT`; *user* is `user:password` for the proxy.
+        seconds: time limit of a request for a contract, for commands without a load.
+        schema: a contract at another place.
     """
 
     cacert: str | None = None
@@ -128,14 +128,14 @@ class Way:
     schema: str | None = None
 
     def flags(self, *, load: bool = False) -> list[str]:
-        """Return it as flags of the command line."""
+        """Return the flags of the command line."""
         pairs = [("--cacert", self.cacert), ("-X", self.proxy), ("-P", self.user), ("--schema", self.schema)]
         pairs += [] if load or self.seconds is None else [("-s", str(self.seconds))]
         found = [text for flag, value in pairs if value is not None for text in (flag, value)]
         return [*found, *(["--insecure"] if self.insecure else [])]
 
     def keywords(self) -> dict[str, Any]:
-        """Return it as arguments of a Python function."""
+        """Return the arguments of a Python function."""
         found: dict[str, Any] = {"cacert": self.cacert, "insecure": self.insecure}
         if self.proxy is not None:
             user, _, password = (self.user or "").partition(":")
@@ -145,11 +145,11 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What came of a command.
+    """The result of a command.
 
     Args:
-        well: it did what it is for.
-        text: all that it said.
+        well: whether it succeeded.
+        text: all of its output.
     """
 
     well: bool
@@ -158,7 +158,7 @@ class Said:
 
 @dataclass(slots=True, kw_only=True)
 class Desk:
-    """Where commands are run: a directory, an environment, and a key file with the canary in it."""
+    """The place where commands run: a directory, an environment, and a key file that contains the canary."""
 
     cli: Cli
     caplog: pytest.LogCaptureFixture
@@ -174,7 +174,7 @@ class Desk:
         return Said(well=ran.code == 0, text=ran.out + ran.err)
 
     def called(self, call: Callable[[], Said]) -> Said:
-        """Call a Python function; an error of epkit's is what it says."""
+        """Call a Python function; if it raises an error of epkit, the result has its message."""
         self.caplog.clear()
         with self.caplog.at_level(logging.INFO, "epkit"):
             try:
@@ -206,7 +206,7 @@ def _check(desk: Desk, url: str, way: Way) -> Said:
 
 
 def _docs(desk: Desk, url: str, way: Way) -> Said:
-    """Open the page, and score by way of it."""
+    """Open the page, and score through it."""
     with desk.cli.start("docs", "--port", 0, "--key-file", desk.key, *way.flags(), url) as process:
         assert process.stdout is not None
         line = process.stdout.readline().decode().strip()
@@ -219,7 +219,7 @@ def _docs(desk: Desk, url: str, way: Way) -> Said:
 
 
 class _Cloud:
-    """A backend that has made its endpoint already: the target that a test started."""
+    """A backend whose endpoint exists already: the target that a test started."""
 
     name = "azureml-v1"
 
@@ -234,7 +234,7 @@ class _Cloud:
 
 
 def _deploy(desk: Desk, url: str, way: Way) -> Said:
-    """Take the endpoint as just deployed, fetch its contract, and score a row."""
+    """Treat the endpoint as just deployed: fetch its contract, and score a row."""
     swagger = way.schema or url.replace("/score", "/swagger.json")
     endpoint = Endpoint(
         name="bank",
@@ -307,12 +307,12 @@ COMMANDS: Final[dict[str, Callable[[Desk, str, Way], Said]]] = {
     "epkit.run_bench": _run_bench,
     "epkit.run_score": _run_score,
 }
-"""Each does what it is for, with its key, and says what came of it."""
+"""Functions that run a command with its key, and return the result."""
 
 
 @contextlib.contextmanager
 def trusting(monkeypatch: pytest.MonkeyPatch, cli: Cli, file: str) -> Iterator[None]:
-    """Have this process and those that a test starts trust the authorities of a file: SSL_CERT_FILE."""
+    """Set SSL_CERT_FILE, so that this process and its children trust the authorities in a file."""
     with monkeypatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", file)
         cli.environ["SSL_CERT_FILE"] = file
@@ -321,7 +321,7 @@ def trusting(monkeypatch: pytest.MonkeyPatch, cli: Cli, file: str) -> Iterator[N
 
 
 def drip(request: BaseHTTPRequestHandler) -> None:
-    """Send a byte each second."""
+    """Send one byte per second."""
     request.send_response(200)
     request.end_headers()
     for _ in range(60):
@@ -330,7 +330,7 @@ def drip(request: BaseHTTPRequestHandler) -> None:
 
 
 def endless(request: BaseHTTPRequestHandler) -> None:
-    """Send as fast as the client reads, for as long as it does."""
+    """Send as fast as the client reads, until it stops."""
     request.send_response(200)
     request.end_headers()
     while True:

@@ -1,4 +1,4 @@
-"""Reports made by hand: fixed clock, fixed version, fixed host."""
+"""Hand-made reports: fixed clock, fixed version, fixed host."""
 
 import math
 from dataclasses import replace
@@ -33,7 +33,7 @@ PAYLOAD = PayloadInfo(name="two-rows.json", sha256="ab" * 32, bytes=812)
 
 
 def distribution(count, low, high, effective=None):
-    """A made-up distribution: values spread evenly from low to high."""
+    """Make a distribution: values spread evenly from low to high."""
     effective = count if effective is None else effective
     step = (high - low) / max(count - 1, 1)
     values = [low + step * i for i in range(count)]
@@ -87,7 +87,7 @@ def counts(sent, statuses=None, retried=0, **failures):
 
 
 def report(count=10, concurrency=1, duration_s=1.59918, **parts):
-    """A run of *count* good requests; *parts* replace what differs."""
+    """Make a run of *count* successful requests; *parts* replace other values."""
     completed = count if "counts" not in parts else parts["counts"].completed
     ok = count if "counts" not in parts else parts["counts"].ok
     base = Report(
@@ -167,7 +167,7 @@ def correlated():
 
 
 def mixed():
-    """Ten requests, four failures of three kinds; one SLO missed; two deployments."""
+    """Ten requests, four failures of three kinds; one missed SLO; two deployments."""
     base = report(10, counts=counts(10, {"200": 7, "503": 2}, retried=1, status=2, application=1, timeout=1))
     service = distribution(6, 98.25, 176.5)
     return replace(
@@ -222,7 +222,7 @@ def refused():
 
 
 def unreachable():
-    """Nothing was ever connected to."""
+    """No connection succeeded."""
     base = report(3, duration_s=0.004, counts=counts(3, {}, connect=3))
     return replace(
         base,
@@ -271,13 +271,13 @@ def no_keepalive():
 
 
 def partial():
-    """Interrupted after seven of the ninety requests asked for."""
+    """Interrupted after seven of ninety requests."""
     base = report(7, duration_s=0.8)
     return replace(base, run=replace(base.run, partial=True), plan=replace(base.plan, requests=90))
 
 
 def open_loop():
-    """A rate the generator could not hold: response times leave service times behind; not valid."""
+    """A rate that the generator could not keep: response times exceed service times; not valid."""
     base = report(500, concurrency=64, duration_s=10.25)
     return replace(
         base,
@@ -323,7 +323,7 @@ def phase(name, load, sent, per_s, low, high, *, failed=0, measured=True, mark=N
 
 
 def sweep():
-    """Three steps after a warm-up, the second of them the knee; in the last one some fail."""
+    """Three steps after a warm-up; the second is the knee, and requests of the last one fail."""
     base = report(1000, concurrency=4, duration_s=30.0)
     words = "the knee is at c=2: the step with the most successes per second for their mean time (Kleinrock's power)"
     return replace(
@@ -340,7 +340,7 @@ def sweep():
 
 
 def point(rows, concurrency, rows_per_s, p99, **parts):
-    """Make a point of a grid; *parts* replace what differs."""
+    """Make a point of a grid; *parts* replace other values."""
     service = None if p99 is None else distribution(400, p99 / 3, p99)
     base = GridPoint(
         rows=rows,
@@ -362,7 +362,7 @@ def point(rows, concurrency, rows_per_s, p99, **parts):
 
 
 def grid():
-    """A sweep of batch sizes: a point is slower, one misses, one fails, one was never tried."""
+    """A sweep of batch sizes: one point is slower, one misses an objective, one fails, one was not tried."""
     base = report(400, concurrency=4, duration_s=5.0)
     refused = FailureExample(
         kind="status", count=3, status=413, detail="413 Request Entity Too Large", advice="send fewer rows a request"

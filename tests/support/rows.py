@@ -1,4 +1,4 @@
-"""Blocks of samples and run facts, made for tests."""
+"""Makes blocks of samples and facts about runs, for tests."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -27,10 +27,10 @@ ENGINE = EngineFacts(connections=1, wire_bytes=(0,) * 8)
 
 
 def rows(n: int = 1, **columns: Any) -> np.ndarray:
-    """Make a block of *n* successful requests; every column may be given.
+    """Make a block of *n* successful requests; every column can be set.
 
-    By default a request takes 10 ms on a kept connection, one starts each 10 ms, and points
-    that are not given lie at the request's start or, for `first`, at its end.
+    By default a request takes 10 ms on a kept connection, one starts every 10 ms, and points without a value are at the
+    request's start or, for `first`, at its end.
     """
     block = np.zeros(n, dtype=SAMPLE)
     block["end"] = columns.pop("end", (np.arange(n) + 1) * 10 * MS)
@@ -46,13 +46,13 @@ def rows(n: int = 1, **columns: Any) -> np.ndarray:
 
 
 def timed(service_ns: np.ndarray, **columns: Any) -> np.ndarray:
-    """Make a block of requests that follow each other on one slot, each of the given service time."""
+    """Make a block of consecutive requests on one slot, with the given service times."""
     end = np.cumsum(service_ns)
     return rows(len(service_ns), end=end, start=end - service_ns, **columns)
 
 
 def known(block: np.ndarray | None = None, *, duration_ns: int | None = None, **changes: Any) -> KnownRun:
-    """Return what is known of a healthy run that ends with the last row of *block*."""
+    """Return the facts about a healthy run that ends with the last row of *block*."""
     if duration_ns is None:
         duration_ns = SECOND if block is None else int(block["end"].max())
     usual = {
@@ -76,7 +76,7 @@ def report(
     records: tuple[WorkerRecord, ...] = (),
     **changes: Any,
 ) -> Report:
-    """Report a block, handed over in pieces."""
+    """Report a block that arrives in pieces."""
     summary = Summary(exact=exact)
     for piece in np.array_split(block, pieces):
         summary.add(piece)
@@ -84,5 +84,5 @@ def report(
 
 
 def texts(caveats: Iterable[Caveat | None]) -> tuple[str | None, ...]:
-    """Return the sentences of caveats, None where there is none."""
+    """Return the sentences of caveats, None for no caveat."""
     return tuple(None if caveat is None else caveat.text for caveat in caveats)

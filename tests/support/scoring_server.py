@@ -1,4 +1,4 @@
-"""The genuine inference server on loopback, one process a scoring script, for as long as a test module lasts."""
+"""The genuine inference server on loopback: one process for each scoring script, during a test module."""
 
 import contextlib
 import http.client
@@ -25,14 +25,14 @@ NEEDED = ("azureml_inference_server_http", "inference_schema", "pandas", "gunico
 
 
 def require() -> None:
-    """Skip the calling test where the genuine server or what its scripts import is not installed."""
+    """Skip the calling test if the genuine server or a package of its scripts is not installed."""
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"needs {name}")
 
 
 class Served:
-    """A server that is asked for its contract and for scores, over one connection."""
+    """A server that returns its contract and scores rows, over one connection."""
 
     headers: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
     connection: http.client.HTTPConnection
@@ -44,7 +44,7 @@ class Served:
         return document
 
     def score(self, body: bytes) -> tuple[int, Any]:
-        """Send a body; return status and reply, a doubly encoded one decoded."""
+        """Send a body; return status and reply. A doubly encoded reply is decoded."""
         self.connection.request("POST", "/score", body, dict(self.headers))
         reply = self.connection.getresponse()
         value = json.loads(reply.read() or b"null")
@@ -77,8 +77,8 @@ class ScoringServer(Served):
     """One scoring script behind the genuine server.
 
     Args:
-        directory: where the script is.
-        one_at_a_time: serve as the server does by default: one connection after the other.
+        directory: directory of the script.
+        one_at_a_time: serve one connection at a time, which is the server's default.
     """
 
     def __init__(self, script: str, *, directory: Path = SCRIPTS, one_at_a_time: bool = False) -> None:
@@ -88,7 +88,7 @@ class ScoringServer(Served):
         workers = ["-k", "sync"] if one_at_a_time else ["-k", "gthread", "--threads", "4"]
         command = [sys.executable, "-m", "gunicorn", *workers, "-w", "1"]
         command += ["-b", f"127.0.0.1:{self.port}", "--log-level", "critical"]
-        from gunicorn.config import KNOWN_SETTINGS  # untyped, and only here
+        from gunicorn.config import KNOWN_SETTINGS  # untyped, and used only here
 
         if any("--no-control-socket" in (setting.cli or ()) for setting in KNOWN_SETTINGS):
             command.append("--no-control-socket")

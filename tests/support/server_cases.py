@@ -1,6 +1,6 @@
-"""What is tried at the genuine servers: a path of each, what it takes, and what of it does not work yet.
+"""The trials with the genuine servers: each path, the bodies that it accepts, and what does not work yet.
 
-`docs/servers.md` is made from it.
+`docs/servers.md` is made from this module.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,23 +11,23 @@ import pytest
 
 Row = dict[str, Any]
 Trial = Literal["contract", "sample", "validate", "text", "score", "wrap", "bench", "load", "check", "silence"]
-"""`score` and `bench` go by the contract, `wrap` by the name of a shape, `load` has a body made by hand. `text` is what
-`validate` says of texts that are almost JSON, `silence` what it says where a contract is found and says nothing."""
+"""`score` and `bench` use the contract, `wrap` uses the name of a shape, `load` has a hand-made body. `text` is the
+output of `validate` for texts that are almost JSON, `silence` its output for a contract that describes nothing."""
 
 ALONE: Final = ("wrap", "load", "check")
-"""What is tried where the server has no contract, too."""
+"""The trials with servers that have no contract."""
 
 NAMED: Final = ("age", "income", "city")
 NUMBERS: Final = NAMED[:2]
 
 
 def prediction(row: Row) -> float:
-    """Compute what each model answers for a row; a row without a city is of Rome."""
+    """Compute the prediction of every model for a row; a row without a city counts as Rome."""
     return 2.0 * row["age"] + 0.5 * row["income"] + 1.0 + 100.0 * (row.get("city") == "Oslo")
 
 
 def table(columns: Sequence[str], count: int) -> list[Row]:
-    """Make rows whose predictions are all different, and exact."""
+    """Make rows whose predictions are exact, and differ from each other."""
     rows = [{"age": n, "income": n / 4, "city": ("Oslo", "Rome", "Paris")[n % 3]} for n in range(count)]
     return [{name: row[name] for name in columns} for row in rows]
 
@@ -77,14 +77,14 @@ class Case:
     """One path of a server.
 
     Args:
-        server: its name in `support.genuine_servers.SERVERS`.
-        model: what it takes, for the manual.
-        wrap: what `--wrap` takes for it, None where only a contract tells enough.
-        under: the key of the rows in the body; "" where they are the body.
-        form: writes rows.
-        contract: where the server publishes it, None where it publishes none that says anything.
-        names: of the columns.
-        is_described: whether the server publishes something else than it takes, where *contract* is None.
+        server: name of the server in `support.genuine_servers.SERVERS`.
+        model: description of the input, for the manual.
+        wrap: value of `--wrap`, None if only a contract has enough information.
+        under: key of the rows in the body; "" if they are the body.
+        form: function that encodes rows.
+        contract: path of the contract, None if the server publishes none with any information.
+        names: names of the columns.
+        is_described: whether the server publishes a wrong description, if *contract* is None.
     """
 
     server: str
@@ -99,28 +99,28 @@ class Case:
 
     @property
     def name(self) -> str:
-        """How the case is called."""
+        """The name of the case."""
         return f"{self.server}{self.path}"
 
     @property
     def key(self) -> str:
-        """What tells it from the others: a path may take more than one shape."""
+        """The unique name of the case: a path may accept more than one shape."""
         return f"{self.name} {self.wrap}" if self.wrap else self.name
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """What is tried."""
+        """The trials of the case."""
         tried = TRIALS if self.contract else ALONE if self.is_described else (*ALONE, "silence")
         return tuple(trial for trial in tried if self.wrap or trial != "wrap")
 
     def body(self, rows: list[Row]) -> Any:
-        """Make a right body by hand."""
+        """Make a correct body by hand."""
         made = self.form(rows)
         return {self.under: made} if self.under else made
 
     @property
     def rows(self) -> list[Row]:
-        """Rows of a body made by hand."""
+        """Rows of a hand-made body."""
         return table(self.names, 3)
 
 
@@ -137,11 +137,11 @@ ORIENTS: Final[dict[str, tuple[str | None, Callable[[list[Row]], Any]]]] = {
     "table": (None, frame),
     "lists": ("data:columns", columns),
 }
-"""Azure's scripts: what `--wrap` takes, and a body's rows."""
+"""Azure's scripts: the value of `--wrap`, and the rows of a body."""
 
 
 def _oip(server: str) -> Iterator[Case]:
-    """The same two models at both servers of the Open Inference Protocol."""
+    """Yield the same two models for both servers of the Open Inference Protocol."""
     yield Case(
         server=server, path="/v2/models/tensor/infer", model="one tensor of all columns", names=NUMBERS,
         wrap="@oip-tensor", under="inputs", form=tensor, contract="/v2/models/tensor",
@@ -235,7 +235,7 @@ CASES: Final = (
 
 
 def cases(trial: Trial | None = None) -> list[Any]:
-    """Return the cases of a trial, or all of them, for `parametrize`: those of a server run in one process."""
+    """Return the cases of a trial, or all of them, for `parametrize`; those of one server run in one process."""
     return [
         pytest.param(
             case,

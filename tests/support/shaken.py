@@ -1,4 +1,4 @@
-"""Bodies of any form with one or two things changed anywhere in them."""
+"""Changes one or two things anywhere in bodies of any form."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ KEYS = ("other", "index", "3", "NAME")
 
 
 def shaken(body: Any, random: Random) -> tuple[str, bytes]:
-    """Return what was changed in a body, and its text."""
+    """Return a description of the changes, and the text of the changed body."""
     body = copy.deepcopy(body)
     done = []
     for _ in range(random.choice((1, 1, 1, 2))):

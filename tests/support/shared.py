@@ -1,4 +1,4 @@
-"""Where the shared reference data is: next to the repository, or where EPKIT_SHARED says."""
+"""The path of the shared reference data: next to the repository, or the value of EPKIT_SHARED."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from support.places import ROOT
 
 
 def shared(relative: str) -> Path:
-    """Return a file or directory of the shared data, or skip the calling test by name where it is missing.
+    """Return a file or directory of the shared data, or skip the calling test if it is missing.
 
     Args:
         relative: path below the shared directory, with slashes: `data/ab/real`.

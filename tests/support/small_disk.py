@@ -1,4 +1,4 @@
-"""File systems of a few kilobytes, full or read-only, mounted for a test; skipped by name where that is forbidden."""
+"""File systems of a few kilobytes, full or read-only, mounted for a test; skips the test if mounts are forbidden."""
 
 import contextlib
 import shutil
@@ -14,7 +14,7 @@ PAGE = 4096
 
 @contextlib.contextmanager
 def small_disk(size: int) -> Iterator[Path]:
-    """Mount a file system of that number of bytes, in whole pages; one page of them is the directory's own."""
+    """Mount a file system with that number of bytes, in whole pages; the directory itself takes one page."""
     folder = Path(tempfile.mkdtemp(prefix="epkit-small-"))
     if not shutil.which("mount") or _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder):
         folder.rmdir()
@@ -27,18 +27,18 @@ def small_disk(size: int) -> Iterator[Path]:
 
 
 def fill(folder: Path, left: int = 0) -> None:
-    """Fill a small disk up to *left* bytes, in whole pages."""
+    """Fill a small disk until *left* bytes are free, in whole pages."""
     free = shutil.disk_usage(folder).free - left
     (folder / "ballast").write_bytes(b"x" * max(0, free - free % PAGE))
 
 
 def make_read_only(folder: Path) -> None:
-    """Forbid writing; what is open for writing must be closed."""
+    """Make it read-only; files that are open for writing must be closed first."""
     assert not _run("mount", "-o", "remount,ro", folder)
 
 
 def resize(folder: Path, size: int) -> None:
-    """Give it another size."""
+    """Change its size."""
     assert not _run("mount", "-o", f"remount,size={size}", folder)
 
 

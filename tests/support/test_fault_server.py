@@ -1,4 +1,4 @@
-"""The fault server itself, by raw sockets: a test server that lies about how it lies would prove nothing."""
+"""Tests the fault server by raw sockets: tests rely on its exact behaviour."""
 
 import http.client
 import re
@@ -43,7 +43,7 @@ def exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def silent(connection: socket.socket) -> bool:
-    """Tell whether the connection is open, and nothing comes."""
+    """Tell whether the connection is open, and no data arrives."""
     connection.settimeout(0.1)
     try:
         connection.recv(1)

@@ -1,4 +1,4 @@
-"""The proxy of the tests leaves nothing behind that the next test would meet."""
+"""Tests that the tests' proxy leaves no threads or connections for the next test."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""Reports of trainings made by hand: fixed clock, fixed version, figures of the course's kind."""
+"""Hand-made reports of trainings: fixed clock, fixed version, figures like those of the course."""
 
 import math
 from dataclasses import replace
@@ -39,12 +39,12 @@ FAMILIES = ("gbdt", "extra", "gbdt", "forest", "gbdt", "dart")
 
 
 def figure(value, half=0.003, sd=0.002):
-    """Make a figure whose interval is as wide on both sides."""
+    """Make a figure whose interval has the same width on both sides."""
     return Figure(value=round(value, 6), sd=sd, ci95=(round(value - half, 6), round(value + half, 6)))
 
 
 def run(number, family, value, behind, metric="AUC", **parameters):
-    """Make a run: how far it is behind the best decides whether it is distinguishable from it."""
+    """Make a run; its difference from the best decides whether it is distinguishable from it."""
     metrics = {metric: figure(value), "accuracy": figure(value - 0.033), "log_loss": figure(1.12 - value, 0.004)}
     return RunInfo(
         run=number,
@@ -65,13 +65,13 @@ def failed(number, error="LightGBM: the leaf has no rows"):
 
 
 def vote(value, behind):
-    """Make the vote as the leaderboard has it: as the last run, judged on rows that did not choose it."""
+    """Make the vote as it is in the leaderboard: the last run, judged on rows that did not choose it."""
     made = run(86, "vote", value, behind)
     return replace(made, parameters={"3": 0.5, "28": 0.3, "2": 0.2}, cpu_s=0.0)
 
 
 def search(runs=85, best=0.9503):
-    """Make the runs of a search; in a long one run 41 failed."""
+    """Make the runs of a search; in a long search run 41 failed."""
     numbers = [number for number in range(3, runs + 1) if number != 41]
     losses = {number: 0.0002 * (number * 37 % 83) for number in numbers}
     losses = {number: round(loss - min(losses.values()), 6) for number, loss in losses.items()}
@@ -94,7 +94,7 @@ def search(runs=85, best=0.9503):
 
 
 def roc(power, points=41):
-    """Make a ROC curve: the smaller *power*, the better."""
+    """Make a ROC curve; a smaller *power* is better."""
     x = tuple(round((i / (points - 1)) ** 2, 5) for i in range(points))
     return Curve(x=x, y=tuple(round(value**power, 5) for value in x))
 
@@ -216,7 +216,7 @@ GATES = (
 
 
 def bank():
-    """The course's table: a vote, one gate missed and one not judged, and a column that is known only afterwards."""
+    """The course's table: a vote, one gate missed and one not judged, and a column that is known too late."""
     return TrainReport(
         version="0.1.0",
         started_at="2026-11-23T22:12:00.123Z",
@@ -296,7 +296,7 @@ def bank():
 
 
 def digits():
-    """Ten classes, one run of a family, all gates passed, and no row for a test."""
+    """Ten classes, one run of each family, all gates passed, and no test rows."""
     names = tuple(str(i) for i in range(10))
     base = bank()
     counts = tuple(
@@ -350,7 +350,7 @@ def digits():
 
 
 def rents():
-    """A regression: no classes, a metric of which less is better, cohorts of money."""
+    """A regression: no classes, a metric of which a lower value is better, cohorts of money."""
     base = bank()
     figures = {
         "rmse": figure(412.318, 14.2, 9.1),
@@ -424,7 +424,7 @@ def rents():
 
 
 def tiny():
-    """Ten rows, interrupted in the first run: hardly anything can be said."""
+    """Ten rows, interrupted in the first run: almost nothing can be reported."""
     base = bank()
     empty = JudgedRows(
         rows=10,
@@ -479,11 +479,11 @@ HOSTILE = (
     "x" * 500,
     "\ud800 half a pair",
 )
-"""What a table may have for names and values."""
+"""Possible names and values of a table."""
 
 
 def hostile(text):
-    """A report in which everything that a table says is *text*."""
+    """A report in which every text from a table is *text*."""
     base = bank()
     named = replace(
         base,
@@ -517,7 +517,7 @@ def hostile(text):
 
 
 def azure():
-    """A training at Azure: figures without intervals, a trial that failed, a gate by Azure's figure."""
+    """A training at Azure: figures without intervals, a failed trial, a gate with Azure's figure."""
 
     def trial(number, algorithm, value, behind=None):
         figures = {"AUC_weighted": Figure(value=value), "accuracy": Figure(value=value - 0.03)} if value else {}

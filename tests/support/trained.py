@@ -1,4 +1,4 @@
-"""Models that tests train in a second, and the files that deploy them."""
+"""Models that tests train in a second, and the files for their deployment."""
 
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ VERSIONS = {"epkit": "0", "numpy": np.__version__, "python": "3.11", "lightgbm":
 
 
 def lightgbm() -> Any:
-    """Return LightGBM, or skip the calling test by name."""
+    """Return LightGBM, or skip the calling test if it is missing."""
     return pytest.importorskip("lightgbm", reason="needs the extra train")
 
 
 def bank_like(rows: int = 600, seed: int = 0) -> pl.DataFrame:
-    """Make a table with the columns and types of the course's, in which long calls in spring say yes."""
+    """Make a table with the columns and types of the course's; the label is yes for long calls in spring."""
     rng = np.random.default_rng(seed)
 
     def words(*choices: str) -> list[str]:
@@ -71,7 +71,7 @@ def booster(learned: Learned, *, rounds: int = 30, **parameters: Any) -> Any:
 def card_of(
     learned: Learned, *, threshold: float = 0.5, custom: CustomModel | None = None, files: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Make a card with figures that stand for real ones."""
+    """Make a card with plausible figures."""
     label = learned.examples.label
     figures = {"accuracy": Figure(value=0.9, sd=0.01, ci95=(0.88, 0.92))}
     return card(
@@ -116,7 +116,7 @@ def card_of(
 
 
 def write_model(directory: Path, learned: Learned, arrays: Any, *, threshold: float = 0.5) -> Path:
-    """Write the four files of a model of arrays."""
+    """Write the four files of a model that consists of arrays."""
     files = {
         "model.npz": npz_bytes(arrays),
         "card.json": card_bytes(card_of(learned, threshold=threshold)),
@@ -128,5 +128,5 @@ def write_model(directory: Path, learned: Learned, arrays: Any, *, threshold: fl
 
 
 def learned_from(table: dict[str, Any] | pl.DataFrame, label: str = "y", **plan: Any) -> Learned:
-    """Learn a table that is written in a test."""
+    """Learn from a table that is written in a test."""
     return learn(pl.DataFrame(table), TrainPlan(label=label, **plan))

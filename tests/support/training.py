@@ -1,4 +1,4 @@
-"""Small tables to learn from."""
+"""Small tables for trainings."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ def examples(task: Task, rows: int = 240, *, seed: int = 0, groups: int = 0, tim
     """Make a table of two numbers, one of them with missing values, a category, and noise.
 
     Args:
-        groups: how many; 0 for none.
-        timed: whether the rows have an order, which is not that of the table.
+        groups: number of groups; 0 for none.
+        timed: whether the rows have an order in time, which differs from that of the table.
     """
     draw = np.random.default_rng((seed, rows))
     matrix = draw.normal(size=(rows, 4))
@@ -46,7 +46,7 @@ def examples(task: Task, rows: int = 240, *, seed: int = 0, groups: int = 0, tim
 
 
 def searched(directory: Path, table: Examples, plan: TrainPlan, *, restart: bool = False) -> Searched:
-    """Search from end to end, quietly."""
+    """Run a complete search without output."""
     rows = np.arange(len(table))
 
     def show(progress: Progress) -> None:
@@ -57,7 +57,7 @@ def searched(directory: Path, table: Examples, plan: TrainPlan, *, restart: bool
 
 
 def fingerprint(found: Searched) -> list[tuple[object, ...]]:
-    """Return what must be the same whenever the same is searched."""
+    """Return the values that must be equal in two equal searches."""
     return [
         (
             each.candidate,

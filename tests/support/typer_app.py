@@ -1,4 +1,4 @@
-"""The commands and options of the real command line, as its help has them."""
+"""The commands and options of the real command line, from its help."""
 
 import re
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ class Option:
 
     Args:
         flags: its names; none for an argument.
-        shown: names and what they take, as the help has them.
-        section: of the help.
+        shown: names and values, as in the help.
+        section: section of the help.
     """
 
     flags: tuple[str, ...]
@@ -34,7 +34,7 @@ class Verb:
 
     Args:
         name: `bench`, `deploy create`; "" for the root.
-        groups: whether other commands are under it.
+        groups: whether it has subcommands.
     """
 
     name: str
@@ -72,7 +72,7 @@ def _walk(command: Any, parent: Any, name: str) -> Iterator[Verb]:
 
 
 def _operands(command: Any) -> Iterator[str]:
-    """Give the operands of a usage line; versions of typer differ in what they put around them."""
+    """Yield the operands of a usage line; different versions of typer put different text around them."""
     if hasattr(command, "list_commands"):
         yield "COMMAND"
     for param in command.params:
@@ -88,7 +88,7 @@ def _options(command: Any, context: Any) -> Iterator[Option]:
             shown, text = record
             yield Option(
                 flags=() if param.param_type_name == "argument" else (*param.opts, *param.secondary_opts),
-                # Versions of typer differ in types, and in what they escape.
+                # Versions of typer differ in types, and in the characters that they escape.
                 shown=re.sub(r" <\w+>$", "", shown),
                 help=" ".join(text.split()).replace("\\[", "["),
                 section=getattr(param, "rich_help_panel", None) or MORE,

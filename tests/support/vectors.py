@@ -1,4 +1,4 @@
-"""Reports that the real ab printed, and what is known of the clock behind each."""
+"""Reports that the real ab printed, and the facts about the clock of each."""
 
 import json
 import math
@@ -17,7 +17,7 @@ TIMED = tuple(sorted(path.stem for path in AB.glob("*.txt")))
 
 @dataclass(frozen=True)
 class Row:
-    """A row of Connection Times as printed: sd and median are missing with -S."""
+    """A row of Connection Times as printed; with -S, sd and median are missing."""
 
     min: int
     mean: int
@@ -64,7 +64,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Clocked:
-    """A run of ab whose clock was scripted: every reading is known."""
+    """A run of ab with a scripted clock: every reading is known."""
 
     printed: Printed
     csv: str
@@ -103,14 +103,14 @@ def clocked(name: str) -> Clocked:
 
 
 def totals(name: str) -> np.ndarray:
-    """Every total time of a run of at most 100 requests, in µs: ab's -e file shows each of them."""
+    """Return every total time of a run of at most 100 requests, in µs: ab's -e file shows each of them."""
     count = printed(name).number("Complete requests")
     found: dict[int, int] = {}
     for line in (AB / f"{name}.csv").read_text().splitlines()[1:]:
         percent, ms = line.split(",")
         index = 0 if percent == "0" else math.floor(0.5 + count * int(percent) / 100)
         index = count - 1 if percent == "100" else index
-        if index < count:  # beyond, ab read past the end of its array
+        if index < count:  # beyond this, ab read past the end of its array
             found[index] = round(float(ms) * 1000)
     assert sorted(found) == list(range(count))
     return np.array([found[i] for i in range(count)], dtype=np.int64)

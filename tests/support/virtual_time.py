@@ -1,4 +1,4 @@
-"""An event loop and a server whose time is a number: nothing waits, and what takes how long is put in, to the nanosecond."""
+"""An event loop and a server with virtual time: nothing waits, and tests set every duration to the nanosecond."""
 
 import asyncio
 import heapq
@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 TURN_NS: Final = 10_000
-"""What a turn of the loop costs that waits for nothing; times that are multiples of it are met exactly."""
+"""Duration of a turn of the loop that does not wait, in ns; multiples of it are reached exactly."""
 
 
 class VirtualClock:
-    """Time that passes when the loop waits; replaces the module `time`.
+    """Virtual time, which passes when the loop waits; replaces the module `time`.
 
     Args:
-        now: ns.
-        reading_ns: what each reading of the clock takes, for code that reads it until a time has come.
+        now: time in ns.
+        reading_ns: duration of each reading of the clock, for code that reads it until a certain time.
     """
 
     def __init__(self, now: int, *, reading_ns: int = 0) -> None:
@@ -31,15 +31,15 @@ class VirtualClock:
         return self.now
 
     def process_time(self) -> float:
-        """Return the time of the process, s: it has used none."""
+        """Return the CPU time of the process, in s; it is always 0."""
         return 0.0
 
     def at(self, when: int, call: Callable[[], None]) -> None:
-        """Call something at a time, ns."""
+        """Call a function at a time, in ns."""
         heapq.heappush(self._events, (when, next(self._number), call))
 
     def wait(self, timeout_s: float | None) -> None:
-        """Pass the time until the next event, or as long as the loop would wait for one."""
+        """Move the time forward to the next event, or by the timeout of the loop's wait."""
         turns = 1 if timeout_s is None else max(1, -(-round(timeout_s * 1e9) // TURN_NS))
         until = self.now + turns * TURN_NS
         if self._events and self._events[0][0] <= until:
@@ -60,11 +60,11 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop on virtual time whose every connection leads to one server, which takes given times.
+    """A loop with virtual time in which every connection leads to one server with given durations.
 
     Args:
-        connecting_ns: how long each connection takes to be made.
-        serving_ns: how long each request takes from its last byte to its reply, in order of the requests.
+        connecting_ns: duration of connecting, for every connection.
+        serving_ns: durations from the last byte of a request to its reply, in order of the requests.
         reply: the bytes of each reply.
     """
 
@@ -78,7 +78,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.clock.now / 1e9
 
     async def create_connection(self, make: Callable[[], Any], *_: Any, **__: Any) -> Any:  # type: ignore[override]
-        """Make a connection to the one server there is."""
+        """Make a connection to the only server."""
         made = self.create_future()
         self.clock.at(self.clock.now + self._connecting_ns, lambda: made.set_result(None))
         await made
@@ -88,12 +88,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return transport, protocol
 
     def answer(self, protocol: Any) -> None:
-        """Reply to a request that was written now."""
+        """Reply to a request that was just written."""
         self.clock.at(self.clock.now + next(self._serving_ns), lambda: protocol.data_received(self._reply))
 
 
 class _Transport(asyncio.Transport):
-    """The client's end of a connection; each write is one whole request."""
+    """The client's end of a connection; each write is one complete request."""
 
     def __init__(self, loop: VirtualLoop, protocol: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The docs server without a browser: what it hands out, and to whom."""
+"""The docs server without a browser: its replies, and the clients that get them."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Target:
-    """The application behind the server: it remembers, and answers the same to all."""
+    """The application behind the server: it records requests, and sends the same reply to all."""
 
     def __init__(self):
         self.asked = []
@@ -38,7 +38,7 @@ def target():
 
 @pytest.fixture
 def ask(target):
-    """Ask the server, as a browser on its own page would unless said otherwise."""
+    """Send a request, by default like a browser on the server's own page."""
 
     def send(method, path, *, host="127.0.0.1:8000", routes=ROUTES, title="bank", **more):
         page = web.Page(title=title, document=DOCUMENT, routes=routes, key_note="a <note>")

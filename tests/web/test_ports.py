@@ -1,4 +1,4 @@
-"""A port that is taken names who has it, and one that is free."""
+"""The message about a port in use names its process; a free port is accepted."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The server around the application: how it ends."""
+"""The server around the application: its end."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ async def broken(scope, receive, send):
 
 @contextlib.contextmanager
 def client(listener, then=lambda: None):
-    """Ask once from another thread, do *then*, and hand on what was answered."""
+    """Send a request from another thread, call *then*, and return the reply."""
     answers = []
 
     def ask():
@@ -86,7 +86,7 @@ def test_a_request_that_hangs_does_not_keep_it(capfd):
 
 @contextlib.contextmanager
 def served(app=hello):
-    """Serve on another thread, where no signal is handled; yield the address."""
+    """Serve on another thread, in which no signal is handled; yield the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         loop = asyncio.new_event_loop()
         task = loop.create_task(server._serve(app, listener))
@@ -106,7 +106,7 @@ def served(app=hello):
 
 
 def ends(sock, within_s=10.0):
-    """Tell whether the server ends a connection; return what it sent before."""
+    """Tell whether the server closes a connection; return the data that it sent before."""
     sock.settimeout(within_s)
     data = b""
     with contextlib.suppress(ConnectionResetError):

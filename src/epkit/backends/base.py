@@ -1,7 +1,7 @@
 """The interface of a backend, which hosts endpoints on this machine or at Azure.
 
-A backend gets everything that it needs in its constructor, and asks the user nothing. SDKs are imported inside its
-methods. Their output goes to stderr, and their exceptions become a `BackendError` with code and message.
+A backend gets everything that it needs in its constructor, and requests no input from the user. SDKs are imported
+inside its methods. Their output goes to stderr, and their exceptions become a `BackendError` with code and message.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Contracts from files."""
+"""Reads contracts from files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,9 @@ def load(
 
     Args:
         source: a file.
-        path: of the scoring operation, where the contract alone does not tell.
-        at: the path of the target, where there is one.
-        name: what messages call it; by default the source.
+        path: path of the scoring operation, if the contract alone does not determine it.
+        at: path of the target, if there is a target.
+        name: name of the contract in messages; by default the source.
 
     Raises:
         UsageError: the file cannot be read, or the contract is broken.
@@ -28,14 +28,14 @@ def load(
 
 
 def parsed(document: Any, name: str, *, path: str | None, at: str | None = None) -> ParsedContract:
-    """Read a decoded contract, whose name is in what is said of it.
+    """Read a decoded contract.
 
     Args:
-        path: of the scoring operation, where the user names it.
-        at: the path of the target.
+        path: path of the scoring operation, if the user names it.
+        at: path of the target.
 
     Raises:
-        UsageError: it is broken.
+        UsageError: the contract is broken; the message contains *name*.
     """
     try:
         return replace(parse(document, path=path, at=at), source=name)
@@ -44,13 +44,13 @@ def parsed(document: Any, name: str, *, path: str | None, at: str | None = None)
 
 
 def read(source: str | Path, *, name: str | None = None) -> tuple[Any, str]:
-    """Read the document of a contract, and leave open what it says.
+    """Read the document of a contract, without a check of its content.
 
     Args:
-        source, name: as `load` has them.
+        source, name: see `load`.
 
     Returns:
-        What it decodes to, and its name.
+        The decoded document, and its name.
 
     Raises:
         UsageError: the file cannot be read, or is neither JSON nor YAML.

@@ -399,7 +399,7 @@ class CsvTable:
         return UsageError(f"{self.name}:{line}: {what}: put such cells in quotes, and write a quote in them twice")
 
     def line_at(self, place: int) -> int:
-        """Return the number of the line that begins at a place; lines are counted only once."""
+        """Return the number of the line that begins at a place; each line is counted only once."""
         if place < self._counted[0]:
             self._counted = (0, 0)
         start, lines = self._counted
@@ -491,11 +491,11 @@ def _end_of_rows(piece: bytes, odd: int) -> int:
 
 
 def _unclosed(text: bytes, comma: bytes, *, ends: bool) -> int | None:
-    """Find the quote that opens a cell and is not closed, or not where a cell ends; None where all are.
+    """Find the quote of a cell that is not closed, or is closed before the end of the cell; None if all are correct.
 
     Args:
-        text: begins where a row does.
-        ends: whether the file ends with it.
+        text: begins with the first cell of a row.
+        ends: whether the file ends with *text*.
     """
     at = text.find(b'"')
     while at >= 0:

@@ -1,4 +1,4 @@
-"""How a table is written, and which of its columns go to the model: from the user's options, and from its text."""
+"""The format of a table and the columns that go to the model: from the user's options, and from the text."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from epkit.errors import UsageError
 SEPARATORS: Final = (",", ";", "\t", "|")
 SAMPLE_ROWS: Final = 20
 SAMPLE_BYTES: Final = 1 << 16
-"""Of the rows by which the separator is known."""
+"""Bytes of the first rows that determine the separator."""
 
 _MARK: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 """The line that names the separator for Excel."""
@@ -30,15 +30,15 @@ _WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
-    """What the user says of a table.
+    """The user's options for a table.
 
     Args:
-        carry: columns that are kept in the output and not sent.
-        drop: columns that are left out of both.
-        encoding: of its text, as Python calls it; None for UTF-8, or what a byte order mark says.
-        decimal: `.` or `,`; None for `.`, where a number with a comma is refused and not taken for a text.
-        header: whether the first line has the names; else they are the contract's.
-        remarks: whether a user wants to know of a column of numbers that is read as text.
+        carry: columns that are copied to the output and not sent.
+        drop: columns that are neither sent nor copied to the output.
+        encoding: encoding of the text, with Python's name; None for UTF-8, or for the one that a byte order mark shows.
+        decimal: `.` or `,`; None for `.`. A number with a comma is then refused; it is not read as text.
+        header: whether the first line has the names; otherwise the names come from the contract.
+        remarks: whether the user wants a note about a column of numbers that is read as text.
     """
 
     carry: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class TableOptions:
 
     @property
     def identity(self) -> str:
-        """What a job's journal has of it; empty where nothing is said."""
+        """The options as a job's journal records them; empty if none is set."""
         said = [list(self.carry), list(self.drop), self.encoding, self.decimal, self.header]
         return "" if self == TableOptions() else json.dumps(said)
 
@@ -66,10 +66,10 @@ class TableOptions:
         return frozenset((*self.carry, *self.drop))
 
     def check(self, names: Sequence[str], where: str) -> None:
-        """Refuse a column that a table has not.
+        """Refuse a column that the table does not have.
 
         Raises:
-            UsageError: naming it, and the one that was probably meant.
+            UsageError: it names the column, and the column that was probably meant.
         """
         for flag, asked in (("--carry", self.carry), ("--drop", self.drop)):
             for name in asked:
@@ -82,33 +82,35 @@ DEFAULT: Final = TableOptions()
 
 
 def names_in(texts: Sequence[str]) -> tuple[str, ...]:
-    """Read lists of columns, with commas between them; a name with a comma in it is written in quotes."""
+    """Read comma-separated lists of columns; a name that contains a comma is written in quotes."""
     found = [name for row in csv.reader(texts, skipinitialspace=True) for name in row]
     return tuple(dict.fromkeys(name for name in found if name))
 
 
 def names_of(columns: str | Sequence[str]) -> tuple[str, ...]:
-    """Take names of columns from Python, where a single one may stand by itself."""
+    """Take names of columns from Python; a single name may be a plain string."""
     return (columns,) if isinstance(columns, str) else tuple(columns)
 
 
 def offer(name: str) -> str:
-    """Say what can be done with a column that is not for the model."""
+    """Return advice about a column that the model does not use."""
     shown = shlex.quote(f'"{name}"' if "," in name else name)
     return f"--carry {shown} keeps it in the output and does not send it, --drop {shown} leaves it out"
 
 
 def marked(line: str) -> str | None:
-    """Return the separator of a first line such as `sep=;`, None where it is another line."""
+    """Return the separator in a first line such as `sep=;`, None for any other line."""
     found = _MARK.fullmatch(line)
     return found[1] if found is not None else None
 
 
 def separator_of(head: str) -> str:
-    """Choose the separator of cells: what cuts the first rows as it cuts the header, else the header the most.
+    """Choose the separator of cells.
+
+    It is one that cuts the first rows like the header, otherwise the one that cuts the header most often.
 
     Args:
-        head: the first lines of a table, the header first; the last one may be cut off.
+        head: the first lines of a table, beginning with the header; the last line may be cut off.
     """
     best, score = ",", (0.0, 0)
     for mark in SEPARATORS:
@@ -122,10 +124,10 @@ def separator_of(head: str) -> str:
 
 
 def is_tabular(path: Path) -> bool:
-    """Tell whether a text looks like a table: two rows or more, all of as many cells, and more than one.
+    """Tell whether a text looks like a table: two or more rows with equal numbers of cells, at least two cells each.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(SAMPLE_BYTES).decode("utf-8", "replace")
@@ -148,12 +150,12 @@ def _sampled(head: str, mark: str) -> list[list[str]]:
 
 
 def data_as_header(cells: Sequence[str], spec: RowSpec | None) -> bool:
-    """Tell whether a line that should hold the names of columns holds a row.
+    """Tell whether the line that should be the header is a row of data.
 
-    Whole numbers that ascend are names, as pandas writes them for a frame without names, or years.
+    Ascending whole numbers count as names: pandas writes them for a frame without names, and they may be years.
 
     Args:
-        spec: of the contract, whose names are no data.
+        spec: the rows of the contract; their names are not data.
     """
     named = [cell for cell in cells if cell.strip()]
     numbers = [cell for cell in named if _NUMBER.fullmatch(cell)]
@@ -173,5 +175,5 @@ def data_as_header(cells: Sequence[str], spec: RowSpec | None) -> bool:
         whole = list(map(int, numbers))
         if all(low < high for low, high in itertools.pairwise(whole)):
             return False
-    # Two names are never the same, and two cells of a row often are.
+    # Names of columns are unique; cells of a row often are not.
     return 2 * len(numbers) > len(named) or (2 * len(numbers) == len(named) and len(set(named)) < len(named))

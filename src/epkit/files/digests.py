@@ -1,4 +1,4 @@
-"""The digest of an input; another input has another digest."""
+"""Computes the digest of an input; another input has another digest."""
 
 import hashlib
 from pathlib import Path
@@ -8,10 +8,10 @@ from epkit.files import parquet
 
 
 def digest_of(path: Path, name: str) -> str:
-    """Return a digest of a file, by which a changed input is known; of a directory, of its parts and their names.
+    """Return a digest that changes with the input: of a file, or of the files of a directory and their names.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the input cannot be read.
     """
     try:
         if path.is_dir():

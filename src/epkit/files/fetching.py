@@ -1,7 +1,7 @@
-"""Downloads tables from elsewhere, with limits on time and size.
+"""Downloads tables from other machines, with limits on time and size.
 
-A large table may take its time, so what is bounded is not the time of the whole but of each piece: a server that
-sends a byte a second, or hangs, is given up.
+The download of a large table may take long. So the limit applies to the time of each piece, not to the total time.
+epkit gives up a server that hangs or sends one byte per second.
 """
 
 import threading
@@ -16,10 +16,10 @@ from epkit.errors import UsageError
 from epkit.files import remote
 
 WINDOW_S: Final = 60.0
-"""How long it may take until another `WINDOW_BYTES` are here; the first ones too, with the connection and a listing."""
+"""Greatest time for each `WINDOW_BYTES`. The first window includes the connection and a directory listing."""
 
 WINDOW_BYTES: Final = 64 << 10
-"""1 KiB/s: a table at this speed helps nobody, but it still comes."""
+"""At least 1 KiB/s; a slower download is of no use."""
 
 LOOK_S: Final = 0.25
 
@@ -27,15 +27,15 @@ Fetch = Callable[[str, Path], Path]
 
 
 def fetch(url: str, directory: Path, *, by: Fetch = remote.fetch, window_s: float = WINDOW_S) -> Path:
-    """Bring a file here, or the Parquet files of a directory.
+    """Download a file, or the Parquet files of a directory.
 
     Args:
-        url: as `remote.fetch` has it.
-        directory: an empty one, to put it into.
-        by: does it, on a thread that is left to itself when it is given up.
+        url: see `remote.fetch`.
+        directory: an empty directory for the files.
+        by: the function that downloads. It runs on a thread, which keeps running if the download is given up.
 
     Raises:
-        UsageError: as `remote.fetch`, or it does not come on.
+        UsageError: see `remote.fetch`; or the download stalls.
     """
     outcome: SimpleQueue[Path | BaseException] = SimpleQueue()
 
@@ -66,7 +66,7 @@ def fetch(url: str, directory: Path, *, by: Fetch = remote.fetch, window_s: floa
 
 
 def _size(directory: Path) -> int:
-    """Return how many bytes are in the files below a directory, some of which may come and go."""
+    """Return the total size in bytes of the files below a directory; files may appear and disappear meanwhile."""
     size = 0
     for path in directory.rglob("*"):
         try:

@@ -17,19 +17,20 @@ from epkit.reading import CONDA, PAYLOAD, read_whole
 from epkit.reading import MLMODEL as MLMODEL_BOUND
 
 AUTOML_SCRIPTS: Final = ("scoring_file_v_2_0_0.py", "scoring_file_v_1_0_0.py")
-"""As AutoML writes them next to a model, the newest first."""
+"""Scripts that AutoML writes next to a model, the newest first."""
 
 AUTOML_CONDA: Final = "conda_env_v_1_0_0.yml"
 AUTOML_MODEL: Final = "model.pkl"
 
 SCRIPTS: Final = (*AUTOML_SCRIPTS, "score.py")
-"""What is looked for in a model's directory where no script is named."""
+"""Scripts that are searched for in a model's directory if the user names no script."""
 
 PROVIDED: Final[Mapping[str, tuple[str, ...]]] = {
     "mlflow": ("mlflow", "mlflow-skinny"),
     "azureml-defaults": ("azureml-defaults", "azureml-inference-server-http"),
 }
-"""Packages of which a smaller one has all that a server needs; its version counts for nothing but for MLflow's."""
+"""Packages, each with smaller packages that contain everything a server needs. The installed version is compared only
+for MLflow."""
 
 NOT_OF_PIP: Final = frozenset({"python", "pip", "setuptools", "wheel"})
 
@@ -38,11 +39,11 @@ _CONDA_PIN: Final = re.compile(r"^([A-Za-z0-9_.-]+)=(?=[0-9])([^=,<>!~]*).*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lacking:
-    """What an environment lacks of the packages of a model.
+    """The packages of a model that an environment does not have.
 
     Args:
-        missing, other: requirements as pip reads them; of *other* an installed version is another one.
-        installed: the versions of those that are another one, by requirement.
+        missing, other: requirements in pip's syntax. For those in *other*, a different version is installed.
+        installed: the installed versions of the packages in *other*, as requirements.
     """
 
     missing: tuple[str, ...]
@@ -51,22 +52,22 @@ class Lacking:
 
     @property
     def command(self) -> str:
-        """What installs them."""
+        """Return the command that installs them."""
         return shlex.join(["pip", "install", *self.missing, *self.other])
 
 
 def is_mlflow(directory: Path) -> bool:
-    """Tell whether MLflow wrote a directory."""
+    """Tell whether MLflow wrote the directory."""
     return (directory / MLMODEL).is_file()
 
 
 def find_script(directory: Path) -> str | None:
-    """Return the name of the script that lies in a model's directory, None where there is none of `SCRIPTS`."""
+    """Return the name of the script in a model's directory, None if it has none of `SCRIPTS`."""
     return next((name for name in SCRIPTS if (directory / name).is_file()), None)
 
 
 def is_automl(directory: Path, script: str) -> bool:
-    """Tell whether AutoML wrote a directory; its scripts look for `model.pkl` at the top of AZUREML_MODEL_DIR."""
+    """Tell whether AutoML wrote the directory; its scripts expect `model.pkl` at the top of AZUREML_MODEL_DIR."""
     return script in AUTOML_SCRIPTS and (directory / AUTOML_MODEL).is_file()
 
 
@@ -74,13 +75,13 @@ def read_mlmodel(directory: Path, name: str) -> tuple[Mapping[str, Any], str]:
     """Read the `MLmodel` of a directory.
 
     Args:
-        name: what messages call the directory.
+        name: name of the directory in messages.
 
     Returns:
-        The document, and the module that opens the model.
+        The document, and the module that loads the model.
 
     Raises:
-        UsageError: it cannot be read, is none, or has no flavour that a server opens.
+        UsageError: it cannot be read, is not an MLmodel, or has no flavour that a server can load.
     """
     where = f"{name}/{MLMODEL}"
     try:
@@ -97,7 +98,7 @@ def contract(directory: Path, *, title: str) -> bytes:
     """Make the contract of an MLflow model: an OpenAPI document.
 
     Raises:
-        UsageError: there is no `MLmodel` to make it of.
+        UsageError: there is no `MLmodel`.
     """
     document, _ = read_mlmodel(directory, title)
     examples = [found for name in example_files(document) if (found := _example(directory, name)) is not None]
@@ -105,12 +106,12 @@ def contract(directory: Path, *, title: str) -> bytes:
         try:
             return json.dumps(contract_of(document, usable, title=title), allow_nan=False).encode()
         except ValueError:
-            continue  # an example with NaN, which is no JSON
+            continue  # an example with NaN, which is not JSON
     raise UsageError(f"{title}: the signature in its {MLMODEL} is no JSON")
 
 
 def _example(directory: Path, name: str) -> object:
-    """Return an example, decoded; None where it cannot be read: it is an aid, not the model."""
+    """Return the decoded example; None if it cannot be read: the example is optional."""
     try:
         path = inside(directory, name, where="the example of the model", parts=4)
         return json.loads(read_whole(path, PAYLOAD, name=name))
@@ -119,7 +120,7 @@ def _example(directory: Path, name: str) -> object:
 
 
 def requirements(directory: Path) -> tuple[str, ...]:
-    """Return the packages that a model names, as pip reads them; none where it names none or nobody can read them."""
+    """Return the requirements of a model in pip's syntax; none if it lists none or the list cannot be read."""
     for name, read in (
         ("requirements.txt", _of_pip),
         ("conda.yaml", _of_conda),
@@ -151,12 +152,12 @@ def _of_conda(data: bytes, name: str) -> Iterator[str]:
 
 
 def lacking(needed: Sequence[str]) -> Lacking:
-    """Compare what a model needs with what is installed here.
+    """Compare the requirements of a model with the installed packages.
 
     Args:
-        needed: requirements; one that cannot be read, and one for other systems, is passed over.
+        needed: requirements; one that cannot be read, or that is for other systems, is ignored.
     """
-    from packaging.requirements import InvalidRequirement, Requirement  # late; gunicorn, which serves, brings it
+    from packaging.requirements import InvalidRequirement, Requirement  # late; gunicorn, the server, installs it
 
     missing, other, installed = [], [], []
     for text in needed:

@@ -1,4 +1,4 @@
-"""Rows with their predictions as polars frames, and the parts of a Parquet file joined."""
+"""Makes polars frames of rows with their predictions, and joins the parts of a Parquet file."""
 
 import io
 import json
@@ -20,14 +20,14 @@ from epkit.errors import unwritable
 from epkit.files.writing import replacing
 
 EXACT: Final = 2**53
-"""Whole numbers up to here are floats without loss."""
+"""Whole numbers up to this one are exact as floats."""
 
 _SYSTEM: Final = re.compile(r"os error (\d{1,3})")
-"""How polars names an error of the system."""
+"""How polars shows an error of the operating system."""
 
 
 def frame_of(piece: Piece, names: Sequence[str]) -> pl.DataFrame:
-    """Return the rows of a piece as a frame of the columns *names*."""
+    """Return the rows of a piece as a frame with the columns *names*."""
     if piece.frames:
         return stacked(piece.frames)
     rows = [loads_row(row) for row in piece.as_objects(0, len(piece))]
@@ -35,17 +35,17 @@ def frame_of(piece: Piece, names: Sequence[str]) -> pl.DataFrame:
 
 
 def from_foreign(frame: Any) -> pl.DataFrame:
-    """Take a frame of another library: pandas' by its values, which needs nothing else, others by interchange."""
+    """Convert a frame of another library: pandas by its values (no other package is needed), others by interchange."""
     if not hasattr(frame, "isna"):
         return pl.DataFrame(pl.from_dataframe(frame))
     columns = []
     for name in frame.columns:
         column = frame[name]
         if isinstance(column.dtype, np.dtype) and column.dtype.kind in "if":
-            # Numbers of numpy, which nothing is missing from that is not NaN.
+            # Numbers of numpy, in which NaN is the only missing value.
             columns.append(series_of_numbers(str(name), column.to_numpy()))
             continue
-        # What is missing in a column of floats is a NaN as any other, and stays one.
+        # A missing value in a column of floats is a NaN like any other, and stays NaN.
         floats = str(column.dtype).startswith("float")
         cells = zip(column.tolist(), column.isna().tolist(), strict=True)
         values = [None if gone and not floats else _text_of_time(value) for value, gone in cells]
@@ -54,12 +54,12 @@ def from_foreign(frame: Any) -> pl.DataFrame:
 
 
 def series_of_numbers(name: str, values: np.ndarray) -> pl.Series:
-    """Make a column of numpy's signed whole numbers or floats, with the type that `series_of` would give it."""
+    """Make a column of numpy's signed integers or floats, with the type that `series_of` would choose."""
     return pl.Series(name, values.astype(np.int64 if values.dtype.kind == "i" else np.float64))
 
 
 def series_of(name: str, values: Sequence[Any]) -> pl.Series:
-    """Make a column of values, with the one type that loses nothing: text for what has none in common."""
+    """Make a column with the one type that preserves all values: text if they have no type in common."""
     kinds = set(map(type, values)) - {type(None)}
     if not kinds:
         return pl.Series(name, [None] * len(values), dtype=pl.Null)
@@ -86,7 +86,7 @@ def prediction_columns(predictions: Sequence[Any], layout: Layout) -> list[pl.Se
 
 
 def stacked(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Put frames under each other, with the types that they share."""
+    """Concatenate frames vertically, with their common types."""
     frames = list(frames)
     if all(frame.schema == frames[0].schema for frame in frames):
         return pl.concat(frames)
@@ -95,14 +95,14 @@ def stacked(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 
 def assemble(parts: Sequence[Path], out: Path, names: Sequence[str], row_group: int) -> None:
-    """Write one Parquet file of many, without holding all of it.
+    """Combine many Parquet files into one, without holding all of it in memory.
 
     Args:
-        names: columns, where there are no parts.
-        row_group: rows of a group, so that the bytes do not depend on how the parts were cut.
+        names: the columns, used if there are no parts.
+        row_group: rows per group; fixed, so that the bytes do not depend on the division into parts.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     if not parts:
         pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String)).write_parquet(out)
@@ -122,10 +122,10 @@ def assemble(parts: Sequence[Path], out: Path, names: Sequence[str], row_group: 
 
 
 def keep_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame as a file, whole or not at all.
+    """Write a frame as a file, completely or not at all.
 
     Raises:
-        UsageError: the disk is full, or takes no files.
+        UsageError: the disk is full, or the directory is not writable.
     """
     held = io.BytesIO()
     frame.write_parquet(held)

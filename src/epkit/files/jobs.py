@@ -1,7 +1,7 @@
 """The files of a scoring job next to its output: the journal, which is also the lock, and the list of failed rows.
 
-A point in the journal is written after everything that it records is on the disk. Whatever follows the last point
-was written by a run that did not come to the next one, and is cut off before the job goes on.
+A point is written to the journal only after everything that it covers is on disk. Output after the last point belongs
+to a point that was never written; it is cut off before the job resumes.
 """
 
 import contextlib
@@ -20,25 +20,25 @@ from epkit.files.writing import write_all
 
 try:
     import fcntl
-except ImportError:  # Windows, where two runs at once are the user's to avoid
+except ImportError:  # Windows: the user must avoid two runs at once
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_LINE: Final = 64 << 20
-"""Bytes of a line of a journal; the longest name all classes that are predicted."""
+"""Greatest length of a journal line in bytes; the longest line lists all predicted classes."""
 
 
 class Job:
-    """A job that is ours alone: a context manager; `claim`, then `begin`.
+    """A job that this process holds exclusively: a context manager; `claim`, then `begin`.
 
-    `point` is how far it had come before, and has come since.
+    `point` is the progress: at first that of earlier runs, then including this one.
     """
 
     def __init__(self, out: str, *, restart: bool, overwrite: bool) -> None:
-        """Say where the output goes; `begin` opens it.
+        """Set the output; `begin` opens it.
 
         Args:
-            restart: what an earlier run has done does not count.
-            overwrite: an output that no journal owns may be replaced.
+            restart: whether to ignore the work of an earlier run.
+            overwrite: whether to replace an output that belongs to no journal.
         """
         self.out = Path(out)
         self.failed = Path(f"{out}.failed.jsonl")
@@ -54,7 +54,7 @@ class Job:
         """Take the lock.
 
         Raises:
-            UsageError: another run has it, or the files cannot be written.
+            UsageError: another run has the lock, or the files cannot be written.
         """
         try:
             if self.out.is_dir():
@@ -76,19 +76,19 @@ class Job:
     def __exit__(self, *_: object) -> None:
         if self._journal is not None:
             if not self._journal.seek(0, os.SEEK_END):
-                with contextlib.suppress(OSError):  # an empty journal is as good as none
+                with contextlib.suppress(OSError):  # an empty journal is the same as none
                     self._path.unlink(missing_ok=True)  # nothing was begun
             self._journal.close()
 
     def claim(self, identity: Mapping[str, str]) -> None:
-        """Find out how far the job has come; nothing is changed yet.
+        """Find the progress of the job, without any change to the files.
 
         Args:
-            identity: what the job is.
+            identity: the values that identify the job.
 
         Raises:
-            UsageError: the journal is that of another job, the output is not what the journal says, or it exists
-                and no journal owns it.
+            UsageError: the journal belongs to another job, the output differs from the journal, or the output exists
+                and belongs to no journal.
         """
         assert self._journal is not None
         self._identity = identity
@@ -103,14 +103,14 @@ class Job:
             raise self.trouble(error) from None
 
     def expect(self, rows: int | None, *, least: int = 0) -> None:
-        """Refuse to go on from more rows than the input has.
+        """Refuse to resume if the journal has more rows than the input.
 
         Args:
-            rows: of the input, None where that is not known.
-            least: the number of rows that have to be done.
+            rows: rows of the input, None if not known.
+            least: number of rows that must be done.
 
         Raises:
-            UsageError: the journal speaks of more, or of fewer than *least*.
+            UsageError: the journal has more rows than the input, or fewer than *least*.
         """
         if rows is not None and not least <= self.point.rows <= rows:
             raise UsageError(
@@ -119,17 +119,18 @@ class Job:
             )
 
     def begin(self) -> None:
-        """Cut off what does not count: everything, where the job begins.
+        """Cut off output that does not count; for a new job, that is all output.
 
         Raises:
-            UsageError: it cannot be written.
+            UsageError: a file cannot be written.
         """
         assert self._journal is not None
         try:
             if self._length:
                 self._journal.truncate(self._length)
                 return
-            # First what the journal owns, then the journal: cut short in between, it owns what is left.
+            # First the files of the journal, then the journal. After a crash in between, the journal still owns the
+            # rest.
             for path in (self.out, self.failed):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.parts, ignore_errors=True)
@@ -142,7 +143,7 @@ class Job:
         """Read the journal.
 
         Raises:
-            UsageError: it says what no job writes.
+            UsageError: it contains something that no job writes.
             OSError: it cannot be read.
         """
         assert self._journal is not None
@@ -159,7 +160,7 @@ class Job:
         changed, point = journal.difference(recorded.identity, identity), recorded.point
         if changed is not None:
             if not point.rows and not self.out.exists():
-                return False  # it was never more than begun
+                return False  # the job was begun, but nothing was written
             raise UsageError(f"-o {self.out}: was begun with another {changed}: --restart starts over")
         size = self.out.stat().st_size if self.out.exists() else -1
         if not (size == point.out if point.complete else max(size, 0) >= point.out):
@@ -174,7 +175,7 @@ class Job:
         return rows == point.rows and written.has_layout(self.out, self.parts, point)
 
     def _check_failed(self, point: Point) -> None:
-        """Refuse a list of failed rows that the job did not write; of one that is complete it may be taken away."""
+        """Refuse a list of failed rows that the job did not write. If the job is complete, the list may be missing."""
         size = self.failed.stat().st_size if self.failed.exists() else -1
         if point.complete and size < 0:
             return
@@ -187,7 +188,7 @@ class Job:
         return UsageError(f"-o {path}: {what} since the journal was written: --restart starts over")
 
     def commit(self, point: Point) -> None:
-        """Write down how far the job has come; what the point speaks of is on the disk already.
+        """Record the progress of the job; everything that the point covers is on disk already.
 
         Raises:
             UsageError: the disk is full.
@@ -206,13 +207,13 @@ class Job:
         os.fsync(self._journal.fileno())
 
     def trouble(self, error: OSError) -> UsageError:
-        """Say that the output cannot be written; what is in it already is kept."""
+        """Return the error for an output that cannot be written; its contents are kept."""
         kept = f": {self.point.rows:,} rows are safe, the same command goes on" if self.point.rows else ""
         return UsageError(f"-o {self.out}: {system_words(error)}{kept}")
 
 
 class Appended:
-    """A file that grows by what is appended, and is cut back to what counts when it is opened."""
+    """A file that grows by appending; when it is opened, it is truncated to the length that counts."""
 
     def __init__(self, path: Path, length: int) -> None:
         self.path = path
@@ -229,10 +230,10 @@ class Appended:
         return self._file
 
     def append(self, data: bytes) -> None:
-        """Append.
+        """Append data.
 
         Raises:
-            OSError: the disk is full; the file ends where it ended before, if that can be done.
+            OSError: the disk is full; the file is truncated to its former length, if possible.
         """
         if not data:
             return
@@ -247,12 +248,12 @@ class Appended:
         self.length += len(data)
 
     def create(self) -> None:
-        """Make the file where nothing has been appended."""
+        """Create the file if nothing has been appended."""
         if self._file is None:
             self._open()
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Flush everything to disk."""
         if self._file is not None:
             os.fsync(self._file.fileno())
 

@@ -6,17 +6,17 @@ from typing import IO, Final
 from epkit.errors import UsageError
 
 LONGEST_LINE: Final = 16 << 20
-"""Bytes of a row: no request that endpoints take holds a longer one."""
+"""Greatest length of a row in bytes; no endpoint accepts a request with a longer row."""
 
 
 def bounded_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
-    """Read the lines of a file with their numbers, from 1; a signal is answered between two.
+    """Read the lines of a file with their numbers, from 1. Signals are handled between two lines.
 
     Args:
-        name: what messages call the file.
+        name: name of the file in messages.
 
     Raises:
-        UsageError: one is too long; no more of it is read.
+        UsageError: a line is too long; reading stops there.
         OSError: the file cannot be read.
     """
     number = 0

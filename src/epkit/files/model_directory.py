@@ -1,4 +1,4 @@
-"""The directory of a model: written completely or not at all, and never over something that is not a model."""
+"""Reads and writes the directory of a model: completely or not at all, and never over something that is not a model."""
 
 import ctypes
 import errno
@@ -21,10 +21,10 @@ from epkit.files.writing import sync_directory, write_all
 
 CARD: Final = "card.json"
 CARD_FORMAT: Final = "epkit.card/1"
-"""`format` of a card."""
+"""The value of `format` in a card."""
 
 CACHE: Final = "__pycache__"
-"""Of Python, where somebody imported from the directory."""
+"""Python's cache directory; it appears if a program imports from the model's directory."""
 
 MOST_CARD_BYTES: Final = 16 << 20
 
@@ -33,10 +33,10 @@ _RENAME_EXCHANGE: Final = 2
 
 
 def check(directory: Path, *, overwrite: bool) -> None:
-    """Make sure, before anything is trained, that a model may be written there.
+    """Check, before the training, that a model may be written to a directory.
 
     Raises:
-        UsageError: it is no directory, has other things in it, or a model that may not be written over.
+        UsageError: it is not a directory, contains other things, or contains a model that must not be overwritten.
     """
     try:
         entries = sorted(entry.name for entry in directory.iterdir())
@@ -48,7 +48,7 @@ def check(directory: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{file}: is a file: name another directory for the model") from None
     except OSError as error:
         raise unwritable(str(directory), error) from None
-    if directory.is_mount():  # a model comes into its place by a rename, which the system refuses there
+    if directory.is_mount():  # a model is put in place by a rename, which the system refuses there
         raise UsageError(f"{directory}: a disk is mounted there, which no model can replace: name a directory in it")
     if not entries:
         return
@@ -61,7 +61,7 @@ def check(directory: Path, *, overwrite: bool) -> None:
 
 
 def is_model(path: Path) -> bool:
-    """Tell whether a path is that of a model: its directory, or the card in it."""
+    """Tell whether a path is a model: its directory, or its card."""
     return path.name == CARD or (path / CARD).is_file()
 
 
@@ -69,11 +69,11 @@ def read_card(path: Path, name: str) -> dict[str, Any]:
     """Read the card of a model.
 
     Args:
-        path: of the directory, or of the card itself.
-        name: what messages call it.
+        path: the directory, or the card itself.
+        name: name of the model in messages.
 
     Raises:
-        UsageError: it cannot be read, or is no card.
+        UsageError: the card cannot be read, or the file is not a card.
     """
     file = path if path.name == CARD else path / CARD
     try:
@@ -90,11 +90,11 @@ def read_card(path: Path, name: str) -> dict[str, Any]:
 
 
 def no_model(path: Path, name: str, error: OSError) -> UsageError:
-    """Say why no model can be read.
+    """Return the error for a model that cannot be read.
 
     Args:
-        path: of the directory, or of the card itself.
-        name: what messages call it.
+        path: the directory, or the card itself.
+        name: name of the model in messages.
     """
     if isinstance(error, FileNotFoundError) and path.is_dir():
         missing = Path(error.filename or CARD).name
@@ -115,7 +115,7 @@ def _check_parent(directory: Path) -> None:
 
 
 def card_of(directory: Path) -> dict[str, Any] | None:
-    """Return the card of a model that `epkit train` wrote, None where there is none."""
+    """Return the card of a model that `epkit train` wrote, None if there is no such card."""
     try:
         return read_card(directory, str(directory))
     except UsageError:
@@ -123,12 +123,12 @@ def card_of(directory: Path) -> dict[str, Any] | None:
 
 
 def digest(directory: Path) -> str:
-    """Return the SHA-256 of the files of a model: their paths, sizes and contents, in the order of the paths.
+    """Return the SHA-256 of a model's files: their paths, sizes and contents, in the order of the paths.
 
-    It is that of the copy which `epkit deploy` makes of the directory.
+    The copy that `epkit deploy` makes of the directory has the same digest.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: a file cannot be read.
     """
     whole = hashlib.sha256()
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
@@ -143,13 +143,13 @@ def digest(directory: Path) -> str:
 
 
 def read(directory: Path, where: str) -> dict[str, bytes]:
-    """Return the files of a model by name: the card, and those that it lists.
+    """Return the files of a model by name: the card, and the files that the card lists.
 
     Args:
-        where: what messages call it.
+        where: name of the directory in messages.
 
     Raises:
-        UsageError: it is no directory of a model, or a file is missing.
+        UsageError: the directory is not a model, or a file is missing.
     """
     names = _own_files(directory) - {CACHE}
     if not names:
@@ -161,7 +161,7 @@ def read(directory: Path, where: str) -> dict[str, bytes]:
 
 
 def _own_files(directory: Path) -> frozenset[str]:
-    """Return the names of the files that the card of a model lists, none without such a card."""
+    """Return the names of the files that the model's card lists; none if there is no such card."""
     card = card_of(directory)
     if card is None:
         return frozenset()
@@ -171,19 +171,19 @@ def _own_files(directory: Path) -> frozenset[str]:
 
 
 def write(directory: Path, files: Mapping[str, bytes], *, overwrite: bool) -> tuple[dict[str, str], dict[str, int]]:
-    """Write a model, so that there is all of it or what was there before.
+    """Write a model. Afterwards the directory has the complete model, or its old contents.
 
     Args:
-        files: content by name; a card is among them, whose `files` lists the other names.
+        files: content by name. One of them is a card; its `files` lists the other names.
 
     Returns:
-        SHA-256 and bytes of each file, by name.
+        SHA-256 and size in bytes of each file, by name.
 
     Raises:
-        UsageError: see `check`; or the disk is full, or takes no files.
+        UsageError: see `check`; or the disk is full, or the directory is not writable.
     """
     check(directory, overwrite=overwrite)
-    target = Path(os.path.realpath(directory))  # a link stays one
+    target = Path(os.path.realpath(directory))  # a link stays a link
     temporary = target.with_name(f".epkit-{secrets.token_hex(6)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +196,7 @@ def write(directory: Path, files: Mapping[str, bytes], *, overwrite: bool) -> tu
     except OSError as error:
         raise unwritable(str(directory), error) from None
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # what was there before, or what could not be written
+        shutil.rmtree(temporary, ignore_errors=True)  # the old contents, or an incomplete model
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     return digests, {name: len(content) for name, content in files.items()}
 
@@ -208,18 +208,18 @@ def _write_file(path: Path, content: bytes) -> None:
 
 
 def _put(temporary: Path, target: Path) -> None:
-    """Let a directory take the place of another one; that one is afterwards where the first was.
+    """Replace the directory *target* with *temporary*; the old target is at the path of *temporary* afterwards.
 
     Raises:
-        OSError: it cannot be done.
+        OSError: the rename fails.
     """
     try:
-        temporary.rename(target)  # takes the place of an empty directory, too
+        temporary.rename(target)  # this also replaces an empty directory
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         if not _exchanged(temporary, target):
-            # Without an exchange there is no model for a moment; the old one is kept next to it until then.
+            # Without an exchange there is no model for a moment; meanwhile the old one is kept next to it.
             aside = temporary.with_name(f"{temporary.name}-old")
             target.rename(aside)
             try:
@@ -231,7 +231,7 @@ def _put(temporary: Path, target: Path) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Exchange two directories in one step, where the system can: Linux, on most file systems."""
+    """Exchange two directories in one step, if the system supports it: Linux, on most file systems."""
     if not sys.platform.startswith("linux"):
         return False
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -244,7 +244,7 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Return the file that `numpy.load(allow_pickle=False)` reads; equal arrays give equal bytes.
 
     Raises:
-        ValueError: an array of objects.
+        ValueError: an array contains objects.
     """
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -252,7 +252,7 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
             # The time of a member is the first that zip can write; numpy would write the clock's.
             member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             member.compress_type = zipfile.ZIP_DEFLATED
-            member.create_system, member.external_attr = 3, 0o600 << 16  # on every system what it is on Unix
+            member.create_system, member.external_attr = 3, 0o600 << 16  # on every system the values of Unix
             archive.writestr(member, _npy(arrays[name]))
     return out.getvalue()
 

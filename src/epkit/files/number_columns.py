@@ -1,4 +1,4 @@
-"""Columns of numbers as files have them: with words for missing values, signs, blanks, and decimal commas."""
+"""Reads columns of numbers as they occur in files: with words for missing values, signs, blanks, and decimal commas."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,10 +11,10 @@ INTEGER: Final = r"^[ \t]*[+-]?(0|[1-9][0-9]{0,17})[ \t]*$"
 REAL: Final = r"^[ \t]*[+-]?((0|[1-9][0-9]{0,14})(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})?[ \t]*$"
 BOOLEAN: Final = r"^(true|false|True|False|TRUE|FALSE)$"
 COMMA: Final = r"^[ \t]*[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]{1,2})?[ \t]*$"
-"""A number with a comma: of decimals, or of thousands."""
+"""A number with a comma, which separates decimals or thousands."""
 
 POINT: Final = r"^[+-]?[0-9,]*\.[0-9.,]*([eE][+-]?[0-9]{1,2})?$"
-"""A number with a point, or with several."""
+"""A number with one or more points."""
 
 
 def real(decimal: str) -> str:
@@ -31,18 +31,18 @@ def as_numbers(cells: "pl.Series", dtype: Any, decimal: str) -> tuple["pl.Series
     """Read a column of text as numbers.
 
     Args:
-        decimal: what separates decimals, `.` or `,`.
+        decimal: the decimal separator, `.` or `,`.
 
     Returns:
-        Numbers and nulls; or where a cell is neither a number nor a missing one, the texts, with the missing ones null
-        and a point in the numbers. Then the cells that are written with the other separator, the others null; None
-        where none is.
+        Two values. First, numbers and nulls; or, if a cell is neither a number nor a missing value, texts with null for
+        missing values and a point as the decimal separator. Second, the cells with the other decimal separator, with
+        null in the other rows; None if there are no such cells.
     """
     import polars as pl  # late: it costs 0.2 s
 
     bare = cells.str.strip_chars()
     bare = bare.set(is_missing(bare).fill_null(False), None)
-    # A point may separate thousands where a comma separates decimals: such a cell is never guessed at.
+    # With decimal commas, a point may separate thousands: the meaning of such a cell is not guessed.
     odd = bare.str.contains(POINT).fill_null(False) if decimal == "," else None
     read = bare if odd is None else bare.str.replace(",", ".", literal=True).zip_with(~odd, bare)
     found = read.cast(dtype, strict=False)

@@ -7,14 +7,14 @@ from epkit.errors import UsageError, unwritable
 from epkit.files.writing import replacing
 
 TABLES = (".csv", ".parquet")
-"""What a table of samples may be."""
+"""Suffixes that a table of samples may have."""
 
 
 def check_writable(path: str | None, flag: str) -> None:
-    """Make sure that a file can be written before a run is made that would be lost otherwise.
+    """Check, before a run starts, that a file can be written. Otherwise the result of the run would be lost.
 
     Args:
-        path: None where no file is asked for.
+        path: None if no file is requested.
 
     Raises:
         UsageError: the directory is missing, the path is a directory, or permission is denied.
@@ -35,20 +35,20 @@ def check_writable(path: str | None, flag: str) -> None:
 
 
 def check_table(path: str) -> None:
-    """Refuse a table of samples of a kind that is not known.
+    """Refuse a table of samples of an unknown format.
 
     Raises:
-        UsageError: it is neither CSV nor Parquet.
+        UsageError: the file is neither CSV nor Parquet.
     """
     if Path(path).suffix.lower() not in TABLES:
         raise UsageError(f"--samples {path}: not one of {', '.join(TABLES)}")
 
 
 def check_directory(path: str, flag: str) -> None:
-    """Make sure that files can be written into a directory, which is made where it is missing.
+    """Check that files can be written to a directory; create the directory if it is missing.
 
     Raises:
-        UsageError: the path is no directory, or permission is denied.
+        UsageError: the path is not a directory, or permission is denied.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -61,20 +61,20 @@ def check_directory(path: str, flag: str) -> None:
 
 
 def check_reports(*, html: str | None, junit: str | None) -> None:
-    """Make sure that the reports of something long can be written before it begins.
+    """Check, before a long command starts, that its reports can be written.
 
     Raises:
-        UsageError: one of them cannot.
+        UsageError: a report cannot be written.
     """
     for flag, path in (("--html", html), ("--junit", junit)):
         check_writable(path, flag)
 
 
 def write(path: str, text: str, flag: str) -> None:
-    """Write a file, whole or not at all.
+    """Write a file, completely or not at all.
 
     Raises:
-        UsageError: it cannot be written (disk full, permission); what was there before is there still.
+        UsageError: it cannot be written (disk full, permission); the old contents stay.
     """
     try:
         with replacing(path) as file:
@@ -84,10 +84,10 @@ def write(path: str, text: str, flag: str) -> None:
 
 
 def append(path: str, text: str, flag: str) -> None:
-    """Write at the end of a file, which need not be there.
+    """Append text to a file; create the file if it is missing.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: the file cannot be written.
     """
     try:
         with Path(path).open("ab") as file:
@@ -97,13 +97,13 @@ def append(path: str, text: str, flag: str) -> None:
 
 
 def create(path: Path, text: str, name: str) -> None:
-    """Write a new file, whole or not at all; one that is there is left alone.
+    """Write a new file, completely or not at all; an existing file is not changed.
 
     Args:
-        name: what messages call it.
+        name: name of the file in messages.
 
     Raises:
-        UsageError: there is one already, or it cannot be written.
+        UsageError: the file exists already, or cannot be written.
     """
     try:
         with path.open("x", encoding="utf-8", newline="") as file:

@@ -9,18 +9,18 @@ from epkit.reading import CHECKED, PAYLOAD, FileBound, read_whole
 
 
 def read_payloads(path: str, stdin: BinaryIO) -> tuple[Payload, ...]:
-    """Read the bodies that a file holds: every line that is not blank of a `.jsonl`, else the whole file.
+    """Read the bodies in a file: each line of a `.jsonl` that is not blank, otherwise the whole file.
 
     Args:
-        path: of the file; `-` is stdin.
+        path: path of the file; `-` is stdin.
 
     Raises:
-        UsageError: as `read_payload`; a `.jsonl` with blank lines only counts as empty.
+        UsageError: see `read_payload`; a `.jsonl` with only blank lines counts as empty.
     """
     whole = read_payload(path, stdin)
     if not path.lower().endswith(".jsonl"):
         return (whole,)
-    # A line ends in LF or CR LF; other separators may stand inside a JSON string.
+    # A line ends with LF or CR LF; other separators may occur inside a JSON string.
     lines = enumerate(whole.body.split(b"\n"), 1)
     bodies = tuple(
         Payload.of(f"{path}:{number}", line.strip(b" \t\r"), line=number) for number, line in lines if line.strip()
@@ -31,13 +31,13 @@ def read_payloads(path: str, stdin: BinaryIO) -> tuple[Payload, ...]:
 
 
 def read_payload(path: str, stdin: BinaryIO) -> Payload:
-    """Read a file as one body, byte by byte as it is.
+    """Read a file as one body, without changing a byte.
 
     Args:
-        path: of the file; `-` is stdin.
+        path: path of the file; `-` is stdin.
 
     Raises:
-        UsageError: no such file, a directory, not readable, empty, too large.
+        UsageError: the file does not exist, is a directory, is not readable, is empty, or is too large.
     """
     name, body = _read(path, stdin, PAYLOAD)
     if not body:
@@ -46,19 +46,19 @@ def read_payload(path: str, stdin: BinaryIO) -> Payload:
 
 
 def read_body(path: str, stdin: BinaryIO) -> bytes:
-    """Read the text of a request or a reply that is checked and not sent; it may be empty.
+    """Read the text of a request or a reply that is checked but not sent; it may be empty.
 
     Args:
-        path: of the file; `-` is stdin.
+        path: path of the file; `-` is stdin.
 
     Raises:
-        UsageError: no such file, a directory, not readable, too large.
+        UsageError: the file does not exist, is a directory, is not readable, or is too large.
     """
     return _read(path, stdin, CHECKED)[1]
 
 
 def _read(path: str, stdin: BinaryIO, bound: FileBound) -> tuple[str, bytes]:
-    """Return what messages call a file, and what is in it."""
+    """Return the name of a file in messages, and its contents."""
     name = "stdin" if path == "-" else path
     try:
         return name, read_whole(stdin if path == "-" else Path(path), bound, name=name)

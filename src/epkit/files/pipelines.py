@@ -1,14 +1,14 @@
-"""The files of pipelines: runs with their journals, results by key, the champion, and the lock.
+"""Stores pipelines: runs with their journals, results by key, the champion, and the lock.
 
-    .epkit/pipelines/NAME/lock             held while a run goes on; the process that holds it
-                         /champion.json    which run's model serves, or was last let pass
-                         /runs/4/run.jsonl  a line a step begun and ended, on the disk before what it does
-                                /report.json, report.html, and what steps put there
+    .epkit/pipelines/NAME/lock             held during a run; contains the id of the process
+                         /champion.json    the run whose model serves, or was the last to pass the gates
+                         /runs/4/run.jsonl  a line for each begin and end of a step, on disk before the step begins
+                                /report.json, report.html, and files of steps
                          /cache/KEY/       the outcome of a step: step.json, and its files
-                               /KEY.part/  of a step that has not ended: what it can go on from
+                               /KEY.part/  of a step that has not ended: the files from which it can resume
 
-An outcome is whole or not there: it is made in `KEY.part`, brought to the disk, and renamed. A journal's last line may
-be cut off by a crash; it is not read then.
+An outcome is complete or does not exist: it is made in `KEY.part`, flushed to disk, and renamed. A crash may cut off
+the last line of a journal; such a line is not read.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # Windows, where two runs at once are the user's to avoid
+except ImportError:  # Windows: the user must avoid two runs at once
     fcntl = None  # type: ignore[assignment]
 
 HOME: Final = ".epkit/pipelines"
@@ -45,29 +45,29 @@ JOURNAL: Final = "run.jsonl"
 STEP: Final = "step.json"
 LOGS: Final = "logs"
 CANDIDATE: Final = "candidate.json"
-"""Of a run that has put something up, which is there still."""
+"""The file of a run whose candidate is deployed and still exists."""
 
 PART: Final = ".part"
 MOST_BYTES: Final = 16 << 20
-"""Of a file of ours that is read whole."""
+"""Greatest size of our files that are read completely, in bytes."""
 
 HASHES: Final = "hashes.bin"
-"""Of the step `data`: uint64 of each labelled row, by which a later run knows which rows are new."""
+"""The file of the step `data`: uint64 for each labelled row; a later run finds with it which rows are new."""
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crowned:
-    """Which model is the champion.
+    """The champion.
 
     Args:
-        run: of the pipeline.
-        keys: of the outcomes of that run, by step.
+        run: number of the pipeline's run.
+        keys: keys of the outcomes of that run, by step.
         model: its directory, relative to the directory of the pipeline.
-        sha256: of the model.
-        endpoint: that serves it, None for a pipeline that does not deploy.
-        table: SHA-256 of the file of the table that it was trained on.
+        sha256: digest of the model.
+        endpoint: the endpoint that serves the model, None for a pipeline that does not deploy.
+        table: SHA-256 of the file of the table that the model was trained on.
     """
 
     run: int
@@ -80,14 +80,14 @@ class Crowned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journaled:
-    """What the journal of a run says.
+    """The contents of a run's journal.
 
     Args:
         head: the first line: who, when, why, parameters.
         begun: steps that were begun, in their order.
-        keys: of these steps, of those that have one.
-        ended: what steps left, in their order.
-        over: whether the run came to its end, whatever that was.
+        keys: keys of these steps, if they have one.
+        ended: results of steps, in their order.
+        over: whether the run has ended, with any result.
     """
 
     head: Mapping[str, Any]
@@ -101,7 +101,7 @@ class PipelineStore:
     """The directory of a pipeline."""
 
     def __init__(self, root: Path, name: str) -> None:
-        """Say where it is; nothing is made.
+        """Set the directory; it is not created.
 
         Args:
             root: the directory of `epkit.toml`.
@@ -126,10 +126,10 @@ class PipelineStore:
         return self.runs / str(run)
 
     def report(self, run: int) -> PipelineRun | None:
-        """Read the report of a run; None where there is none: it goes on, or was killed.
+        """Read the report of a run; None if there is none, because the run has not ended or was killed.
 
         Raises:
-            UsageError: it is damaged.
+            UsageError: the report is damaged.
         """
         path = self.run_directory(run) / REPORT
         found = _read(path)
@@ -141,7 +141,7 @@ class PipelineStore:
             raise UsageError(f"{path}: damaged: {error}: remove {path.parent} to forget the run") from None
 
     def journal(self, run: int) -> Journaled | None:
-        """Read the journal of a run, as far as it is whole; None where there is none."""
+        """Read the complete lines of a run's journal; None if there is none."""
         return _journaled(self._records(run))
 
     def _records(self, run: int) -> list[dict[str, Any]]:
@@ -158,7 +158,7 @@ class PipelineStore:
         return records
 
     def outcome(self, key: str) -> StepResult | None:
-        """Return the outcome of a key; None where there is none that is whole."""
+        """Return the outcome of a key; None if there is no complete one."""
         content = _read(self.cache / key / STEP)
         if content is None:
             return None
@@ -166,18 +166,18 @@ class PipelineStore:
             found = document.step_from_plain(json.loads(content))
         except (ValueError, RecursionError):
             return None
-        # Paths are relative to the directory of any run, which need not be there.
+        # Paths are relative to the directory of a run, which need not exist.
         places = (os.path.normpath(self.runs / "0" / path) for path in found.files.values())
         return found if all(map(os.path.exists, places)) else None
 
     def part(self, key: str, *, afresh: bool = False) -> Path:
-        """Make, or find again, the directory in which the outcome of a key is made.
+        """Create, or find, the directory in which the outcome of a key is made.
 
         Args:
-            afresh: forget what is in it.
+            afresh: whether to delete its contents.
 
         Raises:
-            UsageError: it cannot be made.
+            UsageError: it cannot be created.
         """
         path = self.cache / f"{key}{PART}"
         with _trouble(path):
@@ -187,7 +187,7 @@ class PipelineStore:
         return path
 
     def keep(self, key: str, outcome: StepResult) -> None:
-        """Keep what was made in `part`, whole or not at all; what had the key before goes.
+        """Store the files that were made in `part`, completely or not at all; they replace an older outcome of the key.
 
         Raises:
             UsageError: the disk is full.
@@ -206,7 +206,7 @@ class PipelineStore:
             shutil.rmtree(old, ignore_errors=True)
 
     def crowned(self) -> Crowned | None:
-        """Return which model is the champion, None before there is one.
+        """Return the champion, None if there is none yet.
 
         Raises:
             UsageError: the file is damaged.
@@ -220,7 +220,7 @@ class PipelineStore:
             raise UsageError(f"{self._champion}: damaged: remove it to begin without a champion") from None
 
     def crown(self, crowned: Crowned) -> None:
-        """Write down which model is the champion.
+        """Store the champion.
 
         Raises:
             UsageError: the disk is full.
@@ -231,33 +231,33 @@ class PipelineStore:
 
     @property
     def champion_file(self) -> Path:
-        """Return where `crown` writes."""
+        """Return the path of the file that `crown` writes."""
         return self._champion
 
     def lock(self) -> "PipelineLock":
-        """Return the lock, not taken."""
+        """Return the lock, without taking it."""
         return PipelineLock(self.directory / "lock")
 
     def begin(self, head: Mapping[str, Any]) -> "RunJournal":
-        """Make the directory of the next run and begin its journal; the caller has the lock.
+        """Create the directory of the next run and begin its journal; the caller has the lock.
 
         Raises:
-            UsageError: the disk is full, or the directory takes no files.
+            UsageError: the disk is full, or the directory is not writable.
         """
         run = (self.numbers() or [0])[-1] + 1
         directory = self.run_directory(run)
         with _trouble(directory):
             (directory / LOGS).mkdir(parents=True)
             ignore = self.directory.parent / ".gitignore"
-            if not ignore.exists():  # rows and models are no part of a repository
+            if not ignore.exists():  # rows and models do not belong in a repository
                 with replacing(ignore) as file:
                     file.write(b"*\n")
         return RunJournal(run, directory, head)
 
     def prune(self, keep: int) -> None:
-        """Remove the oldest runs, and outcomes that no run that is left has.
+        """Remove the oldest runs, and outcomes that no remaining run uses.
 
-        What the champion is made of stays, and so does a run that has put something up which is there still.
+        The outcomes of the champion stay, and so does a run whose candidate is still deployed.
         """
         crowned = self.crowned()
         numbers = self.numbers()
@@ -277,30 +277,30 @@ class PipelineStore:
 
 
 class PipelineBusyError(UsageError):
-    """Another run of the pipeline goes on."""
+    """Another run of the pipeline is in progress."""
 
 
 LOCK_TRIES, LOCK_PAUSE_S = 5, 0.02
-"""A lock is tried again: who asks whether somebody has it takes it for a moment."""
+"""A lock is tried several times, because a process that only checks the lock takes it for a moment."""
 
 
 class PipelineLock:
-    """Lets one run of a pipeline go on at a time; a context manager. It goes with its process, however that ends."""
+    """Allows one run of a pipeline at a time; a context manager. The end of its process always releases the lock."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Take it.
+        """Take the lock.
 
         Raises:
-            PipelineBusyError: another run has it; its process is named.
-            UsageError: it cannot be made.
+            PipelineBusyError: another run has the lock; the message names its process.
+            UsageError: the lock cannot be created.
         """
         with _trouble(self._path):
             self._path.parent.parent.mkdir(parents=True, exist_ok=True)
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)  # rows and answers are in it
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)  # it contains rows and replies
             file = self._path.open("a+b", buffering=0)
         try:
             self._take(file)
@@ -316,10 +316,10 @@ class PipelineLock:
             self._file = None
 
     def holder(self) -> tuple[bool, int | None]:
-        """Return whether somebody has it, and which process that is, as far as it is known.
+        """Return whether a process has the lock, and the id of that process, if known.
 
         Raises:
-            UsageError: it cannot be read.
+            UsageError: the lock cannot be read.
         """
         try:
             file = self._path.open("r+b", buffering=0)
@@ -352,7 +352,7 @@ class PipelineLock:
 
 
 class RunJournal:
-    """The journal of a run that goes on, and the directory that it is in; a context manager."""
+    """The journal of a run in progress, and its directory; a context manager."""
 
     def __init__(self, run: int, directory: Path, head: Mapping[str, Any]) -> None:
         self.run, self.directory = run, directory
@@ -372,7 +372,7 @@ class RunJournal:
         self._file.close()
 
     def begun(self, step: StepName, key: str | None) -> None:
-        """Write down that a step begins.
+        """Record that a step begins.
 
         Raises:
             UsageError: the disk is full.
@@ -380,7 +380,7 @@ class RunJournal:
         self._append({"begun": step, "key": key})
 
     def reused(self, result: StepResult) -> None:
-        """Write down that a step needed nothing; another line will bring it to the disk.
+        """Record that a step reused an outcome; the next line flushes this one to disk.
 
         Raises:
             UsageError: the disk is full.
@@ -390,7 +390,7 @@ class RunJournal:
             write_all(self._file, begun + _line({"ended": document.step_to_plain(result)}))
 
     def ended(self, result: StepResult) -> None:
-        """Write down what a step left.
+        """Record the result of a step.
 
         Raises:
             UsageError: the disk is full.
@@ -398,7 +398,7 @@ class RunJournal:
         self._append({"ended": document.step_to_plain(result)})
 
     def over(self, exit_code: int) -> None:
-        """Write down that the run is over.
+        """Record that the run has ended.
 
         Raises:
             UsageError: the disk is full.
@@ -408,7 +408,7 @@ class RunJournal:
     def log(self, step: str, line: str) -> None:
         """Write a line into the log of a step."""
         with (
-            contextlib.suppress(OSError),  # what a step says is no reason to fail
+            contextlib.suppress(OSError),  # a failure to log is no reason to fail
             (self.directory / LOGS / f"{step}.txt").open("ab", buffering=0) as file,
         ):
             write_all(file, f"{line}\n".encode("utf-8", "replace"))
@@ -420,22 +420,22 @@ class RunJournal:
 
 
 def keep_hashes(path: Path, hashes: "np.ndarray") -> None:
-    """Write the hashes of rows, whole or not at all.
+    """Write the hashes of rows, completely or not at all.
 
     Raises:
         UsageError: the disk is full.
     """
-    import numpy as np  # late, here and below: a run in which everything is reused needs none
+    import numpy as np  # late, here and below: a run that reuses everything does not need it
 
     with _trouble(path), replacing(path) as file:
         file.write(np.ascontiguousarray(hashes, "<u8").tobytes())
 
 
 def known_hashes(path: Path) -> "np.ndarray":
-    """Read what `keep_hashes` wrote.
+    """Read the file that `keep_hashes` wrote.
 
     Raises:
-        UsageError: it cannot be read, or is cut off.
+        UsageError: it cannot be read, or is truncated.
     """
     import numpy as np
 
@@ -447,10 +447,10 @@ def known_hashes(path: Path) -> "np.ndarray":
 
 
 def _crowned(found: Record) -> Crowned:
-    """Check the values of `champion.json`, which others may have written.
+    """Check the values of `champion.json`, because other programs may have written it.
 
     Raises:
-        ValueError: one is missing or of another type.
+        ValueError: a value is missing or has the wrong type.
     """
     keys = found.object("keys")
     if not all(isinstance(key, str) and _KEY.fullmatch(key) for key in keys.values()):
@@ -484,7 +484,7 @@ def _journaled(records: list[dict[str, Any]]) -> Journaled | None:
 
 
 def _keys(records: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the keys of the steps that were begun."""
+    """Return the keys of the steps that have begun."""
     found = ((record.get("begun"), record.get("key")) for record in records[1:])
     return {step: key for step, key in found if step in STEP_NAMES and isinstance(key, str) and _KEY.fullmatch(key)}
 
@@ -494,7 +494,7 @@ def _line(value: Mapping[str, Any]) -> bytes:
 
 
 def _read(path: Path) -> bytes | None:
-    """Read a file of ours; None where there is none.
+    """Read one of our files; None if it does not exist.
 
     Raises:
         UsageError: it cannot be read, or is too long.
@@ -512,7 +512,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _locked(file: IO[bytes]) -> bool:
-    """Take the lock of a file; tell whether that was possible."""
+    """Take the lock of a file; return whether that succeeded."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -529,7 +529,7 @@ def _pid(file: IO[bytes]) -> int | None:
 
 
 def _sync_tree(directory: Path) -> None:
-    """Bring a directory and all in it to the disk."""
+    """Flush a directory and its contents to disk."""
     for at, _, names in os.walk(directory):
         for name in names:
             with (Path(at) / name).open("rb") as file:
@@ -539,10 +539,10 @@ def _sync_tree(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _trouble(path: Path) -> Iterator[None]:
-    """Say in one line what the system refused.
+    """Turn an error of the operating system into a message of one line.
 
     Raises:
-        UsageError: it refused.
+        UsageError: the operating system reported an error.
     """
     try:
         yield

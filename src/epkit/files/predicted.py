@@ -1,6 +1,6 @@
-"""Writes rows with their predictions: JSON lines, CSV, Parquet.
+"""Writes rows with their predictions as JSON lines, CSV or Parquet.
 
-Each writer takes the rows in input order and gives the same bytes however they were cut on the way.
+Each writer takes the rows in input order. The division into pieces does not change the bytes of the output.
 """
 
 import contextlib
@@ -24,57 +24,57 @@ if TYPE_CHECKING:
 PART_ROWS: Final = 50_000
 ROW_GROUP: Final = 100_000
 HASHED: Final = (str, bool, int)
-"""Types of predictions that repeat."""
+"""Types of predictions whose values often repeat."""
 
 
 class Writer(Protocol):
     """Writes rows.
 
-    `size` is how many bytes of the output there are, `eager` whether rows may be written as soon as they come.
+    `size` is the number of bytes of the output, `eager` whether rows may be written as soon as they arrive.
     """
 
     eager: bool
 
     @property
     def size(self) -> int:
-        """Bytes of the output so far."""
+        """Number of bytes of the output so far."""
 
     def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:
         """Write rows.
 
         Args:
             first: number of the first row.
-            predictions: one a row, None for a row that has none.
+            predictions: one for each row, None for a row without a prediction.
         """
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Flush everything to disk."""
 
     def finish(self, layout: Layout) -> None:
-        """Complete the output, when every row was written."""
+        """Complete the output after the last row."""
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close the files."""
 
 
 class FilelessWriter:
-    """What writers have in common that have no file: nothing is left to be done for what is written."""
+    """Base of writers without a file: nothing has to be flushed or closed."""
 
     eager = True
     size = 0
 
     def sync(self) -> None:
-        """There is no disk."""
+        """Do nothing: there is no disk."""
 
     def finish(self, layout: Layout) -> None:
-        """There is no end to write."""
+        """Do nothing: the output has no end mark."""
 
     def close(self) -> None:
-        """There is no file."""
+        """Do nothing: there is no file."""
 
 
 class StreamWriter(FilelessWriter):
-    """JSON lines of number and prediction on a stream, which is the caller's: `{"row": 0, "prediction": "yes"}`."""
+    """Writes numbers and predictions as JSON lines to the caller's stream: `{"row": 0, "prediction": "yes"}`."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
@@ -87,7 +87,7 @@ class StreamWriter(FilelessWriter):
 
 
 class _AppendingWriter:
-    """What is common to writers whose output grows in place."""
+    """Base of writers whose output grows in place."""
 
     eager = True
 
@@ -96,11 +96,11 @@ class _AppendingWriter:
 
     @property
     def size(self) -> int:
-        """Bytes of the output so far."""
+        """Number of bytes of the output so far."""
         return self._file.length
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Flush everything to disk."""
         self._file.sync()
 
     def close(self) -> None:
@@ -125,12 +125,12 @@ class JsonlWriter(_AppendingWriter):
         self._file.append(b"".join(lines))
 
     def finish(self, layout: Layout) -> None:  # noqa: ARG002
-        """Make sure that there is a file, even where there are no rows."""
+        """Create the file if there are no rows."""
         self._file.create()
 
 
 class CsvWriter(_AppendingWriter):
-    """The input's columns and the prediction as CSV, the input's own cells to the letter where it is CSV."""
+    """The input's columns and the prediction as CSV; if the input is CSV, its cells are copied unchanged."""
 
     def __init__(self, path: Path, length: int, names: Sequence[str]) -> None:
         super().__init__(path, length)
@@ -161,18 +161,18 @@ class CsvWriter(_AppendingWriter):
         ]
 
     def finish(self, layout: Layout) -> None:
-        """Write the header, where there were no rows."""
+        """Write the header, if there were no rows."""
         if not self._file.length:
             self._file.append(self._header(layout))
 
 
 class ParquetWriter:
-    """The input's columns and the prediction as Parquet: parts while rows come, put together at the end."""
+    """The input's columns and the prediction as Parquet: parts while rows arrive, joined at the end."""
 
     eager = False
 
     def __init__(self, path: Path, parts: Path, rows: int, names: Sequence[str]) -> None:
-        """Take up the parts that count.
+        """Continue after the parts that count.
 
         Args:
             rows: the number of rows in them.
@@ -189,7 +189,7 @@ class ParquetWriter:
                     part.unlink()
 
     def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:  # noqa: ARG002
-        """Hold rows; they are a part when enough have come together."""
+        """Collect rows; write a part when there are enough."""
         from epkit.files.frames import frame_of, prediction_columns
 
         frame = frame_of(piece, self._names)
@@ -198,7 +198,7 @@ class ParquetWriter:
             self._write_part()
 
     def sync(self) -> None:
-        """Make a part of what is held, and bring it to the disk."""
+        """Write the collected rows as a part, and flush it to disk."""
         self._write_part()
 
     def _write_part(self) -> None:
@@ -209,7 +209,7 @@ class ParquetWriter:
         frame = stacked(self._held)
         self._parts.mkdir(exist_ok=True)
         path = self._parts / f"{self._first:012}.parquet"
-        # In memory first: of a full disk polars speaks in words of its own.
+        # In memory first: if the disk is full, polars raises its own kind of error.
         data = io.BytesIO()
         frame.write_parquet(data)
         with path.open("wb") as file:
@@ -220,7 +220,7 @@ class ParquetWriter:
         self._held = []
 
     def finish(self, layout: Layout) -> None:
-        """Put the parts together."""
+        """Join the parts."""
         from epkit.files.frames import assemble
 
         parts = sorted(self._parts.iterdir()) if self._parts.is_dir() else []
@@ -232,10 +232,10 @@ class ParquetWriter:
         self.size = self._path.stat().st_size
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
     def discard_parts(self) -> None:
-        """Remove the parts, once the output is known to be complete."""
+        """Remove the parts, after the output is known to be complete."""
         for part in self._parts.iterdir() if self._parts.is_dir() else ():
             part.unlink()
         with contextlib.suppress(OSError):
@@ -243,7 +243,7 @@ class ParquetWriter:
 
 
 def _plain(value: Any) -> Any:
-    """Make a cell of a value: a number as Python writes it, which is exact."""
+    """Convert a value to a cell: a number as Python writes it, which is exact."""
     return repr(value) if isinstance(value, float) else value
 
 
@@ -252,7 +252,7 @@ def _cell(value: Any) -> bytes:
 
 
 def _texts(predictions: Sequence[Any], write: Callable[[Any], bytes]) -> list[bytes]:
-    """Write predictions, each different one once where they repeat."""
+    """Write predictions as text; if values repeat, each different value is written only once."""
     kinds = set(map(type, predictions)) - {type(None)}
     if len(kinds) == 1 and kinds.pop() in HASHED:
         written = {value: write(value) for value in set(predictions)}

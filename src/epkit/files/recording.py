@@ -24,7 +24,7 @@ from epkit.files.predicted import CsvWriter, JsonlWriter, ParquetWriter, Writer
 COMMIT_S: Final = 1.0
 COMMIT_PART_S: Final = 10.0
 UNDECIDED_ROWS: Final = 10_000
-"""After this many failed rows, the columns of predictions are chosen without having seen a prediction."""
+"""After this many failed rows without any prediction, the columns of predictions are chosen without one."""
 
 FORMATS: Final = (".jsonl", ".csv", ".parquet")
 
@@ -38,7 +38,7 @@ class Held(NamedTuple):
 
 
 class OutputWriter:
-    """Writes settled rows in their order; `rows`, `failed_rows`, `examples` and `layout` tell what came of it."""
+    """Writes settled rows in their order; `rows`, `failed_rows`, `examples` and `layout` are the results."""
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class OutputWriter:
         taken: Sequence[str] = (),
         mask: Callable[[str], str] = str,
     ) -> None:
-        """Take up a job where it was.
+        """Resume a job.
 
         Args:
-            probabilities: whether lists of numbers are probabilities; else they are by what they add up to.
-            job: where failed rows and points are written; None writes neither.
-            kept: failed rows are added to it.
-            taken: names that columns of predictions cannot have, since the input has them.
-            mask: takes credentials out of why a row failed.
+            probabilities: whether lists of numbers are probabilities; otherwise this depends on their sum.
+            job: the job to which failed rows and points are written; None writes neither.
+            kept: list to which failed rows are added.
+            taken: names that columns of predictions cannot have, because the input has them.
+            mask: removes credentials from the reason of a failed row.
         """
         point = Point() if job is None else job.point
         self._writer, self._job, self._kept = writer, job, kept
@@ -80,7 +80,7 @@ class OutputWriter:
 
     @property
     def examples(self) -> list[FailedRowExample]:
-        """The first row of each reason that this run met, the commonest first."""
+        """The first row of each reason that occurred in this run, the most frequent reason first."""
         return [
             FailedRowExample(row=row, why=why, count=self._found[key])
             for key, (row, why) in sorted(self._examples.items(), key=lambda item: -self._found[item[0]])
@@ -92,11 +92,11 @@ class OutputWriter:
         return self._counts
 
     def write(self, chunk: Chunk, stop: int) -> None:
-        """Take the rows of a chunk up to *stop*, from the first that was not written.
+        """Write the rows of a chunk up to *stop*, from the first one that is not written yet.
 
         Raises:
-            UsageError: the output cannot be written; from then on every call says so.
-            OSError: the same of a stream.
+            UsageError: the output cannot be written; each later call raises it again.
+            OSError: likewise for a stream.
         """
         if self._broken is not None:
             raise self._broken
@@ -109,7 +109,7 @@ class OutputWriter:
     def _write(self, chunk: Chunk, stop: int) -> None:
         start = chunk.written
         predictions = chunk.predictions[start:stop]
-        assert chunk.piece is not None  # the input's chunks have one
+        assert chunk.piece is not None  # every chunk of the input has one
         piece = chunk.piece.cut(start, stop)
         reasons = {place - start: why for place, why in chunk.reasons.items() if start <= place < stop}
         first = chunk.first + start
@@ -137,14 +137,14 @@ class OutputWriter:
             raise self._trouble(error) from None
 
     def finish(self, *, complete: bool) -> None:
-        """Write what is left, and commit.
+        """Write the remaining rows, and commit.
 
         Args:
-            complete: whether these were all rows of the input.
+            complete: whether all rows of the input were written.
 
         Raises:
             UsageError: the output cannot be written.
-            OSError: a stream cannot.
+            OSError: the stream cannot be written.
         """
         if self._broken is not None:
             raise self._broken
@@ -163,7 +163,7 @@ class OutputWriter:
             raise self._trouble(error) from None
 
     def _commit_meanwhile(self) -> None:
-        """Commit while requests go on: a disk may take its time. Parts are written here and now."""
+        """Commit while requests continue, because a disk may be slow. Parts of Parquet are committed synchronously."""
         if not self._writer.eager:
             self._commit(self._safe)
             return
@@ -175,14 +175,14 @@ class OutputWriter:
         self._pending = self._thread.submit(self._commit, self._safe)
 
     def _await_commit(self) -> None:
-        """Wait for the commit that is under way, and raise what it met."""
+        """Wait for the commit in progress, and raise its error."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
 
     def commit(self, *, complete: bool = False) -> None:
-        """Bring everything to the disk, and say so in the journal."""
-        # Rows that are held are in the list of failed ones already: there is nothing to go on from yet.
+        """Flush everything to disk, and add a point to the journal."""
+        # The failed rows among the held rows are listed already, so the job could not resume from this point yet.
         if not self._held:
             self._commit(self._point(complete=complete))
 
@@ -224,7 +224,7 @@ class OutputWriter:
         self.rows += len(predictions)
 
     def _check(self, predictions: list[Any], reasons: dict[int, Failed]) -> None:
-        """Take out predictions that are none, or not what the first one was."""
+        """Remove predictions that are invalid, or that do not have the form of the first one."""
         kinds = set(map(type, predictions))
         if self.layout is not None and self.layout.kind == "value" and are_sound(predictions, kinds):
             return
@@ -266,15 +266,15 @@ class OutputWriter:
             self._failed.append(b"".join(lines))
 
     def _trouble(self, error: OSError) -> OSError | UsageError:
-        """Say which file cannot be written; what a stream raises is for its owner to say."""
+        """Name the file that cannot be written; the error of a stream is left to the stream's owner."""
         return error if self._job is None else self._job.trouble(error)
 
 
 def make_writer(job: Job, names: Sequence[str]) -> Writer:
-    """Make the writer that the name of the output asks for.
+    """Create the writer for the format in the name of the output.
 
     Raises:
-        UsageError: it cannot be opened.
+        UsageError: the output cannot be opened.
     """
     try:
         match job.out.suffix.lower():
@@ -289,10 +289,10 @@ def make_writer(job: Job, names: Sequence[str]) -> Writer:
 
 
 def check_format(out: str) -> None:
-    """Refuse an output whose name says no form that rows are written in.
+    """Refuse an output whose name has no known format.
 
     Raises:
-        UsageError: it ends in none of `FORMATS`, or its directory is missing.
+        UsageError: its name ends with none of `FORMATS`, or its directory is missing.
     """
     path = Path(out)
     if path.suffix.lower() not in FORMATS:
@@ -306,10 +306,10 @@ def check_format(out: str) -> None:
 
 
 def refuse_names(names: Sequence[str], taken: Sequence[str]) -> None:
-    """Refuse columns of predictions that would be called as one of the input is.
+    """Refuse columns of predictions that have the name of a column of the input.
 
     Raises:
-        UsageError: naming the first.
+        UsageError: it names the first such column.
     """
     for name in names:
         if name in taken:

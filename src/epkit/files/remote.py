@@ -1,7 +1,7 @@
-"""Files in object stores and on servers, by URL, through fsspec.
+"""Downloads files from object stores and servers, by URL, through fsspec.
 
-They are brought here first: rows are read twice, once to be checked and once to be sent, and a job that goes on after
-a crash has to find the same.
+They are downloaded first for two reasons: rows are read twice, once to check them and once to send them, and a job that
+resumes after a crash must find the same rows.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from epkit.paths import inside
 
 KINDS: Final = tuple(kind + packed for kind in (".csv", ".parquet", ".jsonl", ".json") for packed in ("", ".gz"))
 MAX_DEPTH: Final = 32
-"""Directories below each other, in a directory of Parquet files."""
+"""Greatest depth of subdirectories in a directory of Parquet files."""
 
 
 def is_remote(file: str) -> bool:
@@ -23,15 +23,15 @@ def is_remote(file: str) -> bool:
 
 
 def fetch(url: str, directory: Path) -> Path:
-    """Bring a file here, or the Parquet files of a directory.
+    """Download a file, or the Parquet files of a directory.
 
     Args:
-        url: such as `s3://bucket/rows.parquet`; what its store needs (credentials, an endpoint) is configured as
-            fsspec has it, by the environment or in fsspec's own files.
-        directory: an empty one, to put it into.
+        url: such as `s3://bucket/rows.parquet`; the settings of its store (credentials, an endpoint) come from the
+            environment or fsspec's own files.
+        directory: an empty directory for the files.
 
     Raises:
-        UsageError: fsspec or the package for this kind of store is missing, or it cannot be read.
+        UsageError: fsspec or the package for this kind of store is missing, or the file cannot be read.
     """
     shown = mask_url(url)
     try:
@@ -40,7 +40,7 @@ def fetch(url: str, directory: Path) -> Path:
         raise UsageError(f"{shown}: a URL needs fsspec: pip install 'epkit[cluster]'") from None
     try:
         store, path = url_to_fs(url)
-        # Of the name only the ending says something, and only one that is known.
+        # Only the suffix of the name has a meaning, and only a known one.
         there = directory / f"rows{next((kind for kind in KINDS if path.lower().endswith(kind)), '')}"
         if not store.isdir(path):
             store.get_file(path, str(there))

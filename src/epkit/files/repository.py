@@ -12,12 +12,12 @@ Exposure = Literal["outside", "ignored", "open", "committed"]
 
 
 def root_of(directory: Path) -> Path | None:
-    """Return the git repository's directory that *directory* lies in, None where it lies in none."""
+    """Return the root of the git repository that contains *directory*, None if there is none."""
     return next((folder for folder in (directory, *directory.parents) if (folder / ".git").exists()), None)
 
 
 def exposure(file: Path) -> Exposure:
-    """Tell how near a file is to being committed: `open` is neither ignored nor committed yet.
+    """Tell whether a file is committed, ignored, or neither (`open`): then it may soon be committed.
 
     Args:
         file: absolute; need not exist.
@@ -31,7 +31,7 @@ def exposure(file: Path) -> Exposure:
 
 
 def _git(root: Path, *arguments: str) -> bool:
-    """Ask git, which runs no program that the repository's own settings name; without git the answer is no."""
+    """Run git so that it starts no program from the repository's own settings; False without git."""
     try:
         asked = subprocess.run(  # noqa: S603 - no shell, and paths come after --
             ["git", "-c", "core.fsmonitor=false", "-C", str(root), *arguments],  # noqa: S607 - the user's own git

@@ -18,26 +18,27 @@ from epkit.files.writing import NewFile
 SUFFIX: Final = ".epkit"
 _MOST_JSON: Final = 256 * 1024 * 1024
 _MOST_ROWS: Final = 64 * 1024 * 1024
-"""Bytes of a record of samples; a run writes a few MB at most."""
+"""Greatest length in bytes of a record of samples; a run writes a few MB at most."""
 
 
 class RunWriter:
-    """A file that runs are saved to, one after another; a context manager.
+    """A file to which runs are saved, one after another; a context manager.
 
-    `begin` starts a run, `add` is the sink of its samples, `checkpoint` tells from time to time what else is known,
-    `end` closes the run; `choose` ends a search, of which one run is left. Every call is one write: whatever was
-    written stays readable when the process dies. A file of the same name is there until the first run begins.
+    `begin` starts a run, `add` is the sink of its samples, `checkpoint` records from time to time the other values of a
+    report, and `end` closes the run. `choose` ends a search, and selects one of its runs. Every call is one write:
+    after a crash of the process, everything that was written is readable. An older file of this name stays until the
+    first run begins.
     """
 
     def __init__(self, path: str, flag: str = "--save") -> None:
         """Open the file.
 
         Raises:
-            UsageError: it cannot be written.
+            UsageError: the file cannot be written.
         """
         self._name = f"{flag} {path}"
         try:
-            # Without a buffer: what is reported is in the file, and a full disk shows where a block is written.
+            # Without a buffer: whatever is reported is in the file, and a full disk is noticed when a block is written.
             self._file = NewFile(path)
         except OSError as error:
             raise unwritable(self._name, error) from None
@@ -53,20 +54,20 @@ class RunWriter:
         """Begin a run.
 
         Args:
-            head: what RUN1 holds, but for `format`, `arm` and `row`.
-            arm: which side of a comparison it is of.
+            head: the contents of RUN1, without `format`, `arm` and `row`.
+            arm: the side of a comparison to which the run belongs.
         """
         ours = {"format": saved.FORMAT, "arm": arm, "row": saved.columns()}
         self._write(self._head + saved.record(saved.RUN, dumps_record({**ours, **head, **ours})))
         self._head = b""
 
     def add(self, block: np.ndarray) -> None:
-        """Take a block of samples, times in ns since the run began."""
+        """Write a block of samples; times in ns since the run began."""
         if len(block):
             self._write(saved.record(saved.ROWS, saved.to_bytes(block)))
 
     def checkpoint(self, stat: Mapping[str, Any]) -> None:
-        """Say what else a report needs, should the run go no further."""
+        """Record the other values that a report needs if the run is cut off here."""
         self._write(saved.record(saved.STAT, dumps_record(stat)))
 
     def end(self, report: Mapping[str, Any], histograms: Mapping[str, str]) -> None:
@@ -74,16 +75,16 @@ class RunWriter:
 
         Args:
             report: the JSON report.
-            histograms: each latency's, encoded.
+            histograms: the encoded histogram of each latency.
         """
         self._write(saved.record(saved.HIST, dumps_record(histograms)))
         self._write(saved.record(saved.DONE, dumps_record({"report": report})))
 
     def choose(self, number: int, report: Mapping[str, Any]) -> None:
-        """End a search: of the runs so far one is what the file is about.
+        """End a search, and select one of the runs so far as the content of the file.
 
         Args:
-            number: the run's, from 0.
+            number: index of the run, from 0.
             report: the JSON report of the search.
         """
         self._write(saved.record(saved.BEST, dumps_record({"run": number, "report": report})))
@@ -101,7 +102,7 @@ class SavedRun:
     """One run of a saved file.
 
     Args:
-        path: of the file, as the user gave it.
+        path: path of the file, as the user gave it.
         cut: whether the file ends in the middle of a record.
     """
 
@@ -110,10 +111,10 @@ class SavedRun:
     cut: bool
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Read the samples, in order.
+        """Read the samples in order.
 
         Raises:
-            UsageError: the file is damaged, or gone.
+            UsageError: the file is damaged, or missing.
         """
         try:
             with Path(self.path).open("rb") as file:
@@ -130,13 +131,14 @@ class SavedRun:
 
 
 def read(path: str) -> tuple[SavedRun, ...]:
-    """Read what a file says of its runs, all but the samples.
+    """Read everything about the runs of a file except the samples.
 
     Returns:
         At least one run, in order.
 
     Raises:
-        UsageError: no such file, not a saved run, one of a newer version, damaged, or cut off before it says anything.
+        UsageError: the file does not exist, is not a saved run, has a newer version, is damaged, or is cut off too
+            early.
     """
     try:
         with Path(path).open("rb") as file:
@@ -146,10 +148,10 @@ def read(path: str) -> tuple[SavedRun, ...]:
 
 
 def read_all(path: str) -> tuple[SavedRun, ...]:
-    """Read the runs of a file, or those of all saved runs in a directory, in the order of their names.
+    """Read the runs of a file, or of all saved runs in a directory, in the order of their names.
 
     Raises:
-        UsageError: as `read`; there is none in the directory.
+        UsageError: see `read`; or the directory has no saved run.
     """
     if not Path(path).is_dir():
         return read(path)
@@ -193,7 +195,7 @@ class _Scan:
         return replace(run, section=replace(run.section, report=report))
 
     def _record(self) -> None:
-        """Read one record; of samples, only where they are."""
+        """Read one record; of a record of samples, only its position."""
         start = self._file.tell()
         head = self._file.read(saved.HEAD.size)
         if len(head) < saved.HEAD.size:
@@ -224,7 +226,7 @@ class _Scan:
         except ValueError:
             raise fault from None
         if head.startswith(saved.RUN):
-            self._check(value.get("format"))  # first: another version is not damage
+            self._check(value.get("format"))  # first: a file of another version is not damaged
         if _content(whole) is None:
             raise fault
         return value
@@ -265,12 +267,12 @@ class _Scan:
 
 
 def damaged(path: str, why: str, where: str = "") -> UsageError:
-    """Say that a saved run is not what was written."""
+    """Return the error for a damaged saved run."""
     return UsageError(f"{path}: damaged{where}: {why}: use an intact copy, or repeat the run")
 
 
 def _content(whole: bytes) -> bytes | None:
-    """Return the content of a record, None where it is not what was written."""
+    """Return the content of a record, None if its length or checksum is wrong."""
     _, length, expected = saved.HEAD.unpack_from(whole)
     tag, content = whole[:4], whole[saved.HEAD.size :]
     return content if len(content) == length and saved.checksum(tag, content) == expected else None

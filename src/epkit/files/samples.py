@@ -26,18 +26,18 @@ def write(
     rows: Sequence[int | None],
     deployments: Sequence[str],
 ) -> None:
-    """Write the table: a row a request, in order of completion; times in ms.
+    """Write the table: one row per request, in order of completion; times in ms.
 
-    Where requests had ids, `request_id` is that of each that was sent.
+    If requests have ids, `request_id` is the id of each request that was sent.
 
     Args:
-        blocks: of samples; those of a CSV file are written as they come, a Parquet file is made of all at once.
-        run: what was sent, by index; `payload` is their name, `FILE:LINE` for a line of a `.jsonl`.
-        rows: how many rows each holds, None where that is not known.
-        deployments: their names by index.
+        blocks: blocks of samples. CSV is written block by block; Parquet is written at the end, in one piece.
+        run: the payloads by index; the column `payload` has their names, `FILE:LINE` for a line of a `.jsonl`.
+        rows: number of rows in each payload, None if not known.
+        deployments: names of the deployments by index.
 
     Raises:
-        UsageError: the file cannot be written; what was there before is there still.
+        UsageError: the file cannot be written; the old contents stay.
     """
     check_table(path)
     frames = _frames(blocks, run, rows, deployments)
@@ -49,7 +49,7 @@ def write(
             else:
                 import polars
 
-                # In memory first: of a full disk polars speaks in words of its own.
+                # In memory first: if the disk is full, polars raises its own kind of error.
                 data = io.BytesIO()
                 polars.concat(list(frames)).write_parquet(data)
                 file.write(data.getbuffer())
@@ -64,7 +64,7 @@ def _frames(
     deployments: Sequence[str],
 ) -> "Iterator[polars.DataFrame]":
     count = 0
-    for block in itertools.chain(blocks, [np.empty(0, dtype=SAMPLE)]):  # an empty table has a head too
+    for block in itertools.chain(blocks, [np.empty(0, dtype=SAMPLE)]):  # an empty table has a header too
         if len(block) or not count:
             yield _frame(block, count, run, rows, deployments)
         count += len(block)
@@ -109,7 +109,7 @@ def _frame(
 
 
 def _ids(block: np.ndarray, run: Run) -> list[str | None]:
-    """Return the ids of requests; None of those of which nothing was sent."""
+    """Return the ids of requests; None for those that were not sent."""
     sent = block["sent"] > block["connected"]
     return [
         run.request_id(start) if went else None

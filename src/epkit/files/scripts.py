@@ -9,19 +9,19 @@ from epkit.errors import UsageError, unreadable
 from epkit.reading import FileBound, read_whole
 
 CALLED: Final = ("init", "run")
-"""What the inference server calls."""
+"""Functions that the inference server calls."""
 
 SCRIPT: Final = FileBound(what="a script", most_bytes=4 << 20, advice="name the Python file with init() and run()")
 
 
 def check_script(path: Path, name: str) -> None:
-    """Make sure that a module would have `init` and `run`; it is parsed, never imported.
+    """Check that a module defines `init` and `run`; it is parsed, never imported.
 
     Args:
-        name: what messages call it.
+        name: name of the module in messages.
 
     Raises:
-        UsageError: it cannot be read, is no Python of this version, or lacks one of them.
+        UsageError: the file cannot be read, is not valid in this Python version, or lacks one of the functions.
     """
     try:
         source = read_whole(path, SCRIPT, name=name)
@@ -43,7 +43,7 @@ def check_script(path: Path, name: str) -> None:
 
 
 def _bound(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """Name what statements bind in their module, in blocks too; `*` for an import of names that only a run tells."""
+    """Yield the names that statements bind in their module, also in blocks; `*` for `from … import *`."""
     for statement in body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield statement.name

@@ -1,4 +1,4 @@
-"""The sources of rows: files of any form, standard input, frames and lists of Python; all are read piece by piece."""
+"""The sources of rows: files of any format, standard input, frames and lists of Python; all are read piece by piece."""
 
 import csv
 import io
@@ -36,8 +36,8 @@ LINES_AT_ONCE: Final = 2_000
 class Source(Protocol):
     """Rows of one input.
 
-    `name` is what messages call it, `names` are the columns that are sent in their order, `total` is how many rows
-    there are, None where that is not known. `remarks` says what a user should know of how it is read.
+    `name` is the name in messages, `names` are the columns that are sent, in order, and `total` is the number of rows,
+    None if not known. `remarks` has notes for the user about how the input is read.
     """
 
     name: str
@@ -47,35 +47,35 @@ class Source(Protocol):
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """The columns that are written out again: those that are sent, and those that are carried."""
+        """The columns that are written to the output: those that are sent, and those that are carried."""
 
     def choose(self, options: TableOptions) -> None:
-        """Say which columns are not sent; before any row is read.
+        """Set which columns are not sent; called before any row is read.
 
         Raises:
-            UsageError: there is no such column, or none is left.
+            UsageError: there is no such column, or no column is left.
         """
 
     def survey(self) -> None:
-        """Read as much as has to be known before the first row is sent, where no contract tells."""
+        """Read as much as must be known before the first row is sent, if there is no contract."""
 
     def refuse_faults(self, advice: str) -> None:
-        """Refuse rows that are no rows of this table, once all were read.
+        """Refuse rows that are not rows of this table, after all rows were read.
 
         Raises:
-            UsageError: naming the first, and how many there are.
+            UsageError: it names the first such row, and their number.
         """
 
     def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
         """Read the rows.
 
         Args:
-            skip: number of rows to leave out at the beginning.
+            skip: number of rows to skip at the beginning.
             lists: rows are encoded as lists of cells.
         """
 
     def frames(self) -> Iterator["pl.DataFrame"]:
-        """Read the rows for their values, a frame a block; the types of two frames may differ."""
+        """Read the values of the rows, one frame per block; the types of two frames may differ."""
 
     def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
         """Check every row against a contract."""
@@ -85,10 +85,10 @@ class Source(Protocol):
 
 
 def rows_of(path: Path, kind: str, name: str, options: TableOptions = DEFAULT) -> int | None:
-    """Count the rows of an input, None of a request body.
+    """Count the rows of an input; None for a request body.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the input cannot be read.
     """
     match kind:
         case ".jsonl":
@@ -104,10 +104,10 @@ def rows_of(path: Path, kind: str, name: str, options: TableOptions = DEFAULT) -
 
 
 def lines_of(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
-    """Give the lines of a file that are not blank, with their numbers from 1.
+    """Yield the lines of a file that are not blank, with their numbers from 1.
 
     Raises:
-        UsageError: it cannot be read, or a line is too long.
+        UsageError: the file cannot be read, or a line is too long.
     """
     try:
         with path.open("rb") as file:
@@ -122,7 +122,7 @@ def lines_of(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
 
 
 class _Chosen:
-    """What all sources have in common: columns of which some are not sent."""
+    """Base of all sources: some columns are not sent."""
 
     name: str
     names: tuple[str, ...]
@@ -133,19 +133,19 @@ class _Chosen:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """All columns, those that are dropped as well."""
+        """All columns, including dropped ones."""
         return self.names if self._given is None else self._given
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """The columns that are written out again."""
+        """The columns that are written to the output."""
         return self.names if self._kept is None else self._kept
 
     def choose(self, options: TableOptions) -> None:
-        """Say which columns are not sent.
+        """Set which columns are not sent.
 
         Raises:
-            UsageError: there is no such column, or none is left.
+            UsageError: there is no such column, or no column is left.
         """
         options.check(self.names, self.name)
         self.options = options
@@ -157,14 +157,14 @@ class _Chosen:
                 raise UsageError(f"{self.name}: no column is left to send: --carry and --drop name all of them")
 
     def survey(self) -> None:
-        """All is known."""
+        """Do nothing: everything is known."""
 
     def refuse_faults(self, advice: str) -> None:
-        """There are none."""
+        """Do nothing: there are no such rows."""
 
 
 class _File(_Chosen):
-    """What files have in common."""
+    """Base of sources that are files."""
 
     kind: str
     table: CsvTable | None = None
@@ -190,7 +190,7 @@ class _File(_Chosen):
 
 
 class _Lines(_Chosen):
-    """What sources have in common whose rows are JSON."""
+    """Base of sources whose rows are JSON."""
 
     names: tuple[str, ...]
 
@@ -213,7 +213,7 @@ class _Lines(_Chosen):
 
 
 class _Frames(_File):
-    """What tables that are read as frames have in common."""
+    """Base of tables that are read as frames."""
 
     text = False
     spec: RowSpec | None = None
@@ -252,7 +252,7 @@ class _Frames(_File):
 
 
 class CsvSource(_Frames):
-    """A CSV file, typed by the contract, or by its cells where there is none."""
+    """A CSV file; its types come from the contract, or from its cells if there is no contract."""
 
     kind = ".csv"
     text = True
@@ -272,7 +272,7 @@ class CsvSource(_Frames):
 
     @property
     def types(self) -> Mapping[str, Any]:
-        """Polars' type of each column; without a contract the whole file is read to find them."""
+        """Polars' type of each column; without a contract the whole file is read to find the types."""
         if self._types is None:
             if self.spec is None:
                 self._types = self.table.inferred()
@@ -282,14 +282,14 @@ class CsvSource(_Frames):
         return self._types
 
     def survey(self) -> None:
-        """Find the types of the columns, for which all rows are read."""
+        """Find the types of the columns; this reads all rows."""
         _ = self.types
 
     def refuse_faults(self, advice: str) -> None:
-        """Refuse rows that are not as wide as the header, or whose numbers have the other decimal separator.
+        """Refuse rows whose width differs from the header's, or whose numbers have the other decimal separator.
 
         Raises:
-            UsageError: naming the first, and how many there are.
+            UsageError: it names the first such row, and their number.
         """
         if self.table.fault is not None:
             _, fault = self.table.fault
@@ -297,12 +297,12 @@ class CsvSource(_Frames):
             raise UsageError(f"{self.name}:{fault.line}: {fault.text}{more}{advice}")
 
     def frames(self) -> Iterator["pl.DataFrame"]:
-        """Read the table for its values."""
+        """Read the values of the table."""
         for block in self.table.blocks(self.types):
             yield block.frame
 
     def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
-        """Read the rows; a block's own text is kept for what writes it out again."""
+        """Read the rows; a piece keeps the text of its rows for the output."""
         for block in self.table.blocks(self.types, block_bytes=BLOCK_BYTES):
             frame = block.frame
             if skip >= frame.height:
@@ -318,7 +318,7 @@ class CsvSource(_Frames):
             raise UsageError(f"{self.name}: has fewer rows than the journal says are done: --restart starts over")
 
     def _lines(self, block: CsvBlock) -> list[bytes]:
-        """Give the line of each row with commas between its cells, to the letter where it has them already."""
+        """Return the line of each row with commas between its cells; lines that have commas already are not changed."""
         frame, text = block.frame, block.text
         cells, comma = self.table.cells, self.table.comma
         wide = len(cells)
@@ -329,7 +329,7 @@ class CsvSource(_Frames):
             lines = [line.removesuffix(b"\r") for line in text.split(b"\n")]
             if not lines[-1]:
                 lines.pop()
-            # Without quotes a line is a row; with quotes each has to show that it is.
+            # Without quotes a line is a row; with quotes each line has to be checked.
             if len(lines) == frame.height and not (
                 quoted and any(line.count(b",") != wide - 1 or line.count(b'"') % 2 for line in lines)
             ):
@@ -348,7 +348,7 @@ class CsvSource(_Frames):
 
 
 class ParquetSource(_Frames):
-    """A Parquet file, or a directory of them, with their own types."""
+    """A Parquet file, or a directory of them; the types come from the files."""
 
     kind = ".parquet"
 
@@ -365,7 +365,7 @@ class ParquetSource(_Frames):
             raise UsageError(f"{name}: not a Parquet file: {cut(str(error).splitlines()[0], 120)}") from None
 
     def frames(self, skip: int = 0) -> Iterator["pl.DataFrame"]:
-        """Read the table for its values."""
+        """Read the values of the table."""
         assert self.total is not None
         for start in range(skip, self.total, GROUP_ROWS):
             yield self._lazy.slice(start, GROUP_ROWS).collect()
@@ -378,7 +378,7 @@ class ParquetSource(_Frames):
 
 
 class LinesSource(_Lines, _File):
-    """A file with a row of JSON on each line; rows are sent as they stand there."""
+    """A file with a row of JSON on each line; rows are sent unchanged."""
 
     kind = ".jsonl"
 
@@ -387,10 +387,10 @@ class LinesSource(_Lines, _File):
         self.total, self.names = self._survey()
 
     def frames(self) -> Iterator["pl.DataFrame"]:
-        """Read the rows for their values.
+        """Read the values of the rows.
 
         Raises:
-            UsageError: a row is an array, whose values have no names.
+            UsageError: a row is an array, so its values have no names.
         """
         rows: list[Mapping[str, Any]] = []
         for number, line in lines_of(self.path, self.name):
@@ -405,7 +405,7 @@ class LinesSource(_Lines, _File):
             yield values_frame(rows, self.names)
 
     def _survey(self) -> tuple[int, tuple[str, ...]]:
-        """Read the file once: every line has to be JSON, and the columns are those of all rows together."""
+        """Read the file once: every line must be JSON, and the columns are those of all rows together."""
         names: dict[str, None] = {}
         total = 0
         for number, line in lines_of(self.path, self.name):
@@ -436,7 +436,7 @@ class LinesSource(_Lines, _File):
             yield self._text_piece(held, lists=lists)
 
     def _text_piece(self, lines: list[bytes], *, lists: bool) -> Piece:
-        """Make a piece of rows that are JSON already."""
+        """Make a piece of rows that are JSON text already."""
         if self.options.left_out:
             return self._values_piece([read(line).value for line in lines], lists=lists)
         if lists or any(not line.startswith(b"{") for line in lines):
@@ -447,7 +447,7 @@ class LinesSource(_Lines, _File):
 
 
 class ValuesSource(_Lines):
-    """Rows that are decoded already: of a request body, or from Python."""
+    """Rows that are decoded already: from a request body, or from Python."""
 
     def __init__(self, rows: Sequence[Any], name: str, names: Sequence[str] | None = None) -> None:
         self.name, self._rows = name, rows
@@ -463,7 +463,7 @@ class ValuesSource(_Lines):
             yield self._values_piece(values, lists=lists)
 
     def frames(self) -> Iterator["pl.DataFrame"]:
-        """Give the rows for their values."""
+        """Yield the values of the rows."""
         for start in range(0, len(self._rows), FRAME_ROWS):
             rows = self._rows[start : start + FRAME_ROWS]
             yield values_frame([as_object(row, self.given) for row in rows], self.names)
@@ -494,7 +494,7 @@ class FrameSource(_Frames):
             yield self._piece(self._frame.slice(start, FRAME_ROWS), lists=lists)
 
     def frames(self) -> Iterator["pl.DataFrame"]:
-        """Give the frame."""
+        """Yield the frame."""
         yield self._frame
 
     def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
@@ -509,9 +509,9 @@ class FrameSource(_Frames):
 
 
 def values_frame(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> "pl.DataFrame":
-    """Make a frame of decoded rows; an object or an array in a row becomes its text."""
+    """Make a frame of decoded rows; an object or an array in a row is converted to its text."""
     import polars as pl
 
-    from epkit.files.frames import series_of  # late: it brings polars, which costs 0.2 s
+    from epkit.files.frames import series_of  # late: it imports polars, which costs 0.2 s
 
     return pl.DataFrame([series_of(name, [row.get(name) for row in rows]) for name in names])

@@ -1,4 +1,4 @@
-"""Blocks of samples on disk, for reports that need every row of a run that is too long for memory."""
+"""Stores blocks of samples on disk, for reports that need every row of a run that does not fit into memory."""
 
 import tempfile
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ READ_ROWS: Final = 65536
 
 
 class Spill:
-    """A sink that writes blocks to a file without a name, which ends with the process."""
+    """A sink that writes blocks to a file without a name; the file disappears when the process ends."""
 
     def __init__(self) -> None:
-        # Without a buffer, so that a full disk shows where a block is written and not where the file is closed.
+        # Without a buffer, so that a full disk is noticed when a block is written, not when the file is closed.
         try:
             self._file = tempfile.TemporaryFile(prefix="epkit-", buffering=0)  # noqa: SIM115 - it is closed in __exit__
         except OSError as error:

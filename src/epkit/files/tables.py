@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".csv", ".parquet", ".jsonl")
 NAMED: Final = (*SUFFIXES, ".tsv", ".tab", ".txt")
-"""How the names of tables end, perhaps with `.gz` behind it; a `.txt` may be a body, too."""
+"""Suffixes of tables, optionally followed by `.gz`; a `.txt` may also be a body."""
 
 PIECE_BYTES: Final = 32 << 20
-"""Of a Parquet file, read at once: unpacked they may be ten times as many."""
+"""Bytes of a Parquet file that are read at once; unpacked, they may be ten times as many."""
 
 PIECE_ROWS: Final = 500_000
 LINES_AT_ONCE: Final = 10_000
 MOST_STRETCHES: Final = 100
-"""Between faulty rows of a block: more are not looked at, as every stretch costs as much as a short table."""
+"""Greatest number of stretches between faulty rows of a block. Further rows are not checked, because every stretch
+costs as much as a short table."""
 
 
 def may_be_table(file: str) -> bool:
-    """Tell by its name whether a file may be a table, or a directory of parts of one."""
+    """Tell by the name of a file whether it may be a table, or a directory of parts of a table."""
     return file.lower().removesuffix(".gz").endswith(NAMED)
 
 
@@ -55,17 +56,17 @@ def check_table(
     """Check the rows of a table.
 
     Args:
-        path: ends in one of `SUFFIXES`, unless there is a *kind*.
-        name: what messages call the file.
+        path: its name ends with one of `SUFFIXES`, unless *kind* is given.
+        name: name of the file in messages.
         kind: one of `SUFFIXES`.
-        table: of a CSV file whose header has been read already.
-        options: what the user says of it; columns that are not sent are not checked.
-        note: is given what a user should know of how it is read.
-        validator: of a contract that has rows.
-        limit: how many violations to tell.
+        table: a CSV file whose header has been read already.
+        options: the user's options for the table; columns that are not sent are not checked.
+        note: called with notes for the user about how the table is read.
+        validator: validator of a contract that has rows.
+        limit: greatest number of violations to report.
 
     Raises:
-        UsageError: the file cannot be read as what its name says, or the contract has no rows.
+        UsageError: the file cannot be read in the format of its name, or the contract has no rows.
     """
     spec, name = validator.rows, name or str(path)
     if spec is None:
@@ -93,7 +94,7 @@ def check_table(
 
 
 def offer_columns(findings: Findings, validator: Validator) -> None:
-    """Say of columns that the contract does not name what can be done with them."""
+    """Add advice about columns that the contract does not name."""
     assert validator.rows is not None
     depth = len(validator.rows.path) + 2
     for finding in findings.in_order():
@@ -107,10 +108,10 @@ def _offered(hint: Hint, name: str) -> str:
 
 
 def without(row: Any, columns: Collection[str], names: Sequence[str] = ()) -> Any:
-    """Leave columns out of a decoded row.
+    """Remove columns from a decoded row.
 
     Args:
-        names: of the cells of a row that is a list; those beyond are called by their place.
+        names: names of the cells of a row that is a list; further cells are named by their place.
     """
     if isinstance(row, dict):
         return {name: cell for name, cell in row.items() if name not in columns}
@@ -121,7 +122,7 @@ def without(row: Any, columns: Collection[str], names: Sequence[str] = ()) -> An
 
 
 def _check_declared(frame: "pl.DataFrame", first: int, spec: RowSpec, validator: Validator, findings: Findings) -> None:
-    """Hold the rows of a frame against their schema to the letter."""
+    """Check the rows of a frame strictly against their schema."""
     rows: list[Any] = orjson.loads(orjson.dumps(frame.to_dicts(), default=str))
     if spec.shape == "matrix":
         rows = [list(row.values()) for row in rows]
@@ -136,7 +137,7 @@ def _check_parquet(
     try:
         lazy = parquet.scan(path)
         total = lazy.select(pl.len()).collect().item()
-        # Fat rows few at a time; thin ones many, since each piece looks through the whole of its row group.
+        # Few rows at a time if they are large; many if they are small, since each piece reads its whole row group.
         rows = max(1, min(PIECE_ROWS, total * PIECE_BYTES // parquet.size_of(path)))
         names = lazy.collect_schema().names()
         options.check(names, name)
@@ -169,10 +170,10 @@ def _check_csv(table: CsvTable, spec: RowSpec, validator: Validator, findings: F
 
 
 def _add_faults(faults: Mapping[int, Fault], first: int, spec: RowSpec, findings: Findings) -> None:
-    """Add what is wrong with rows by themselves, whatever the contract says.
+    """Add the faults of rows that do not depend on the contract.
 
     Args:
-        first: number of the row that place 0 is.
+        first: number of the row at place 0.
     """
     kinds: dict[tuple[str, str | None], list[int]] = {}
     for row, fault in sorted(faults.items()):
@@ -184,7 +185,7 @@ def _add_faults(faults: Mapping[int, Fault], first: int, spec: RowSpec, findings
 
 
 def _between(faulty: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
-    """Give the rows between those that are faulty; none where there are too many of them to look at each stretch."""
+    """Yield the stretches between faulty rows; none if there are too many stretches to check each."""
     if len(faulty) > MOST_STRETCHES:
         return
     start = 0
@@ -195,7 +196,7 @@ def _between(faulty: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
 
 
 def _retyped(frame: "pl.DataFrame", spec: RowSpec) -> "pl.DataFrame":
-    """Give each text in a frame the type of its column where it can be read so."""
+    """Convert each text in a frame to the type of its column, if possible."""
     import polars as pl
 
     columns = []
@@ -210,13 +211,13 @@ def _retyped(frame: "pl.DataFrame", spec: RowSpec) -> "pl.DataFrame":
 
 
 class _CsvPlaces:
-    """Line and column of a cell; of a cell that does not begin in the first line of its row, the line alone."""
+    """Line and column of a cell; only the line, if the cell does not begin in the first line of its row."""
 
     def __init__(self, table: CsvTable, sent: Sequence[str]) -> None:
         self._table, self._sent = table, sent
 
     def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
-        """Read the file as far as the row."""
+        """Read the file up to the row."""
         if not finding.rows or finding.rule in ("additionalProperties", "required"):
             return self._table.line, 1
         for line, text in self._table.lines_from(finding.rows[0]):
@@ -248,10 +249,10 @@ def _is_whole_body(value: object, spec: RowSpec) -> bool:
 def _check_lines(
     path: Path, name: str, validator: Validator, findings: Findings, options: TableOptions
 ) -> tuple[int, Places]:
-    """Check a file with one row a line; empty lines are no rows.
+    """Check a file with one row per line; empty lines are not rows.
 
     Returns:
-        How many rows there are, and their lines, with the column where the first that is not JSON goes wrong.
+        The number of rows, and their lines, with the column of the first JSON error.
     """
     spec = validator.rows
     assert spec is not None

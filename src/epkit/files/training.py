@@ -1,13 +1,13 @@
 """The files of a training that are not deployed: the journal of its runs, which is also the lock, and their margins.
 
-`runs.jsonl` has a record a line, each with the checksum of its text. The first says what the search is; the line of a
-run is written once the run's margins are on the disk, and holds their size and checksum. A line that a crash cut short
-is cut off; a run whose margins are not what its line says is done again, and its later line counts. All other damage is
+Each line of `runs.jsonl` is a record with the checksum of its text. The first record describes the search. The line of
+a run is written after the run's margins are on disk, and has their size and checksum. A line that a crash cut short is
+removed. A run whose margins do not match its line is done again, and its later line counts. All other damage is
 refused, with the number of the line.
 
     model.run/runs.jsonl      {"format": …}, {"pid": …}, {"run": 1, …}, …
     model.run/oof/1.npy       float32, rows × outputs
-    model.run/.work-…/        the rows for the workers, gone with the search
+    model.run/.work-…/        the rows for the workers, deleted at the end of the search
 """
 
 import contextlib
@@ -33,30 +33,30 @@ from epkit.files.writing import replacing, write_all
 
 try:
     import fcntl
-except ImportError:  # Windows, where two runs at once are the user's to avoid
+except ImportError:  # Windows: the user must avoid two runs at once
     fcntl = None  # type: ignore[assignment]
 
 FORMAT: Final = "epkit.training/1"
 LONGEST_BYTES: Final = 64 << 20
-"""Of a journal: thousands of runs have a megabyte."""
+"""Greatest size of a journal in bytes; thousands of runs need a megabyte."""
 
 _SCRATCH: Final = ".work-"
 _LONGEST_SHOWN: Final = 60
 _CRC: Final = b', "crc": "'
-"""What the checksum of a line is written behind, as its last member."""
+"""The text before the checksum of a line; the checksum is the last member."""
 
 
 class TrainingJournal:
-    """The runs of a search that are done; a context manager: `begin`, then `add`.
+    """The completed runs of a search; a context manager: `begin`, then `add`.
 
-    `done` has the runs by number, margins mapped from their files.
+    `done` has the runs by number; their margins are mapped from files.
     """
 
     def __init__(self, directory: str | Path, *, restart: bool = False) -> None:
-        """Say where it is: a directory of its own, `model.run`.
+        """Set the directory, `model.run`, which contains nothing else.
 
         Args:
-            restart: what an earlier search has done does not count.
+            restart: whether to ignore the work of an earlier search.
         """
         self.directory = Path(directory)
         self._path = self.directory / "runs.jsonl"
@@ -66,10 +66,10 @@ class TrainingJournal:
         self.done: dict[int, Tried] = {}
 
     def __enter__(self) -> Self:
-        """Take the lock; what is there already is left alone.
+        """Take the lock; existing files are not changed.
 
         Raises:
-            UsageError: another run has it, or the directory cannot be written.
+            UsageError: another run has the lock, or the directory cannot be written.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -92,18 +92,19 @@ class TrainingJournal:
             self._file.close()
 
     def begin(self, identity: Mapping[str, str]) -> None:
-        """Find out which runs are done, and be ready for more.
+        """Find out which runs are done, and prepare for more.
 
         Args:
-            identity: what the search is, by the names that a message uses: what differs is named, the first first.
+            identity: the values that identify the search, by their names in messages; a message names the first that
+                differs.
 
         Raises:
-            UsageError: the journal is another search's or damaged, or cannot be written; one line that says what to do.
+            UsageError: the journal belongs to another search, is damaged, or cannot be written; one line with advice.
         """
         assert self._file is not None
         try:
             length = 0 if self._restart else self._take_up(identity)
-            for scratch in self.directory.glob(f"{_SCRATCH}*"):  # of a search that was killed
+            for scratch in self.directory.glob(f"{_SCRATCH}*"):  # left by a search that was killed
                 shutil.rmtree(scratch, ignore_errors=True)
             self._file.truncate(length)
             if not length:
@@ -115,10 +116,10 @@ class TrainingJournal:
             raise self.trouble(error) from None
 
     def add(self, tried: Tried) -> Tried:
-        """Write down a run; it is on the disk when this returns.
+        """Record a run; it is on disk when this returns.
 
         Returns:
-            The same, its margins mapped from their file.
+            The same run, with its margins mapped from their file.
 
         Raises:
             UsageError: the disk is full.
@@ -134,10 +135,10 @@ class TrainingJournal:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Have a directory that nobody else reads for the length of a block.
+        """Provide a private directory for the length of a block.
 
         Raises:
-            UsageError: it cannot be made.
+            UsageError: it cannot be created.
         """
         try:
             path = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.directory))
@@ -149,17 +150,17 @@ class TrainingJournal:
             shutil.rmtree(path, ignore_errors=True)
 
     def _take_up(self, identity: Mapping[str, str]) -> int:
-        """Read the journal; return how many bytes of it count.
+        """Read the journal; return the number of its bytes that count.
 
         Raises:
-            UsageError: it is damaged, or another search's.
+            UsageError: it is damaged, or belongs to another search.
         """
         assert self._file is not None
         self._file.seek(0)
         content = self._file.read(LONGEST_BYTES + 1)
         if len(content) > LONGEST_BYTES:
             raise self._damaged(None, f"it is longer than {LONGEST_BYTES >> 20} MiB")
-        length = content.rfind(b"\n") + 1  # what follows was cut short
+        length = content.rfind(b"\n") + 1  # the rest was cut short
         records = [self._record(number, line) for number, line in enumerate(content[:length].split(b"\n")[:-1], 1)]
         if not records:
             return 0
@@ -170,7 +171,7 @@ class TrainingJournal:
         for name in (*identity, *known):
             if identity.get(name) != known.get(name):
                 if not runs:
-                    return 0  # it was never more than begun
+                    return 0  # the search was begun, but no run was done
                 before, now = (clean(str(each.get(name, "not known")), _LONGEST_SHOWN) for each in (known, identity))
                 raise UsageError(
                     f"{self.directory}: was begun with another {clean(name, _LONGEST_SHOWN)} ({before}, now {now}): "
@@ -189,10 +190,10 @@ class TrainingJournal:
             raise self._damaged(number, f"{error}") from None
 
     def _run(self, number: int, record: Record) -> Tried | None:
-        """Make a run of a record; None where its margins are not what it says, and it is to be done again.
+        """Make a run of a record; None if its margins do not match the record, so that the run is done again.
 
         Raises:
-            UsageError: it is no run.
+            UsageError: the record is not a run.
         """
         try:
             tried = _tried_of(record)
@@ -219,7 +220,7 @@ class TrainingJournal:
         return replace(tried, margins=np.load(self._path_of(tried.candidate.run), mmap_mode="r"))
 
     def _keep(self, run: int, margins: np.ndarray | None) -> tuple[int, int]:
-        """Bring margins to the disk; return the size of their file and its checksum."""
+        """Write margins to disk; return the size of their file and its checksum."""
         if margins is None:
             return 0, 0
         buffer = io.BytesIO()
@@ -236,7 +237,7 @@ class TrainingJournal:
         os.fsync(self._file.fileno())
 
     def _owner(self) -> str:
-        """Say which process wrote last that it began."""
+        """Return which process was the last to record its begin."""
         assert self._file is not None
         with contextlib.suppress(OSError, ValueError):
             self._file.seek(0)
@@ -253,14 +254,14 @@ class TrainingJournal:
         return UsageError(f"{where}: damaged: {why}: --restart forgets its runs")
 
     def trouble(self, error: OSError) -> UsageError:
-        """Say that the directory cannot be written; what is in it already is kept."""
+        """Return the error for a directory that cannot be written; its contents are kept."""
         count = len(self.done)
         kept = f": {count} run{'s are' if count > 1 else ' is'} safe, the same command goes on" if count else ""
         return UsageError(f"{self.directory}: {system_words(error)}{kept}")
 
 
 def _record_of(tried: Tried) -> dict[str, Any]:
-    """Return a run without its margins; what it has not is left out."""
+    """Return a run without its margins; missing values are left out."""
     values = {
         "run": tried.candidate.run,
         "family": tried.candidate.family,
@@ -276,10 +277,10 @@ def _record_of(tried: Tried) -> dict[str, Any]:
 
 
 def _tried_of(record: Record) -> Tried:
-    """Read what `_record_of` returned.
+    """Read the result of `_record_of`.
 
     Raises:
-        ValueError: it is no run.
+        ValueError: it is not a run.
     """
     family, state = record.text("family"), record.text("state")
     if family not in get_args(Family) or state not in get_args(State):

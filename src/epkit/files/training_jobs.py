@@ -1,8 +1,8 @@
 """The files of a training at Azure next to its model: the job, the rows that were not sent, Azure's own files.
 
-model.run/job.json      the job, written before it is begun
-test.csv      the test rows
-azure/…       what else the best trial left
+model.run/job.json      the job, written before it starts
+model.run/test.csv      the test rows
+model.run/azure/…       other files of the best trial
 """
 
 import json
@@ -23,10 +23,10 @@ BOUND: Final = FileBound(what="a job's record", most_bytes=64 << 20, advice="--r
 
 
 def write(directory: Path, record: JobRecord) -> None:
-    """Write a record, whole or not at all.
+    """Write a record, completely or not at all.
 
     Raises:
-        UsageError: the disk is full, or the directory cannot be made.
+        UsageError: the disk is full, or the directory cannot be created.
     """
     text = json.dumps(RECORDS.to_document(record), indent=1, ensure_ascii=False) + "\n"
     try:
@@ -38,10 +38,10 @@ def write(directory: Path, record: JobRecord) -> None:
 
 
 def read(directory: Path) -> JobRecord | None:
-    """Read a record, None where there is none.
+    """Read a record, None if there is none.
 
     Raises:
-        UsageError: it cannot be read, or is none.
+        UsageError: the file cannot be read, or is not a record.
     """
     path = directory / NAME
     try:
@@ -57,10 +57,10 @@ def read(directory: Path) -> JobRecord | None:
 
 
 def forget(directory: Path) -> None:
-    """Take a record away, and the rows that belong to it.
+    """Delete a record, and the rows that belong to it.
 
     Raises:
-        UsageError: they cannot be.
+        UsageError: they cannot be deleted.
     """
     for name in (NAME, TEST_FILE):
         try:
@@ -73,8 +73,8 @@ def write_table(directory: Path, frame: "pl.DataFrame", name: str, description: 
     """Write an MLTable into a new directory.
 
     Args:
-        name: of the file of rows.
-        description: the file `MLTable`.
+        name: name of the file of rows.
+        description: contents of the file `MLTable`.
 
     Raises:
         UsageError: the disk is full.
@@ -88,7 +88,7 @@ def write_table(directory: Path, frame: "pl.DataFrame", name: str, description: 
 
 
 def write_test(directory: Path, frame: "pl.DataFrame") -> None:
-    """Write the rows that were not sent, before the record; none, no file.
+    """Write the rows that are not sent, before the record. Without such rows there is no file.
 
     Raises:
         UsageError: the disk is full.
@@ -98,7 +98,7 @@ def write_test(directory: Path, frame: "pl.DataFrame") -> None:
 
 
 def write_fetched(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all, and the directories above it.
+    """Write a file, completely or not at all, and create its parent directories.
 
     Raises:
         UsageError: the disk is full.

@@ -18,16 +18,16 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""Byte order marks, the longer ones first; what is UTF-8 is read as it is."""
+"""Byte order marks, the longer ones first; a UTF-8 file is read unchanged."""
 
 _NOT_OF_FILES: Final = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined")
 
 _LIKELY: Final = ("cp1252", "latin-1")
-"""What a text that is not UTF-8 probably is: the second has a character for every byte."""
+"""Probable encodings of a text that is not UTF-8; the second has a character for every byte."""
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Tell the encoding of a text by a byte order mark, or by its zeros; None for UTF-8, or what it cannot tell."""
+    """Return the encoding of a text by its byte order mark, or by its zero bytes; None for UTF-8 or an unclear case."""
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
@@ -35,23 +35,23 @@ def encoding_of(head: bytes) -> str | None:
     if pairs:
         even, odd = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
         for most, least, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
-            # Half of the characters are ASCII, of which UTF-16 fills every other byte with zero, and no zero is text.
+            # At least half of the characters are ASCII. UTF-16 adds a zero to each of them; other text has no zeros.
             if 2 * most >= pairs and not least:
                 return name
     return None
 
 
 def needs(path: Path, encoding: str | None) -> str | None:
-    """Tell how a file has to be read so as to be written as UTF-8 with its lines ended by a line feed.
+    """Return the encoding from which a file must be converted to UTF-8 with line feeds.
 
     Args:
-        encoding: what the user says; None where nothing is said.
+        encoding: the user's choice; None if there is none.
 
     Returns:
-        The encoding; None where it can be read as it is.
+        The encoding; None if the file can be read unchanged.
 
     Raises:
-        UsageError: Python knows no such encoding of text.
+        UsageError: Python has no text encoding of this name.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
@@ -66,14 +66,14 @@ def needs(path: Path, encoding: str | None) -> str | None:
 
 
 def transcode(path: Path, into: BinaryIO, name: str, encoding: str, *, most_bytes: int = MOST_BYTES) -> None:
-    """Write out a text as UTF-8, with a line feed at the end of each line.
+    """Write a text as UTF-8, with a line feed at the end of each line.
 
     Args:
-        name: what messages call the file.
+        name: name of the file in messages.
 
     Raises:
-        UsageError: it is not a text in *encoding*, has more than *most_bytes*, or there is no room for it.
-        OSError: it cannot be read.
+        UsageError: the text is not in *encoding*, has more than *most_bytes*, or the disk is full.
+        OSError: the file cannot be read.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     size, line, column, held = 0, 1, 1, ""
@@ -107,12 +107,12 @@ def transcode(path: Path, into: BinaryIO, name: str, encoding: str, *, most_byte
 
 
 def not_utf8(name: str, line: int, before: bytes, rest: bytes) -> UsageError:
-    """Word that a byte of a text is not UTF-8, and what the text probably is.
+    """Return the error for a byte that is not UTF-8, with the probable encoding of the text.
 
     Args:
-        line: number of the line that the byte is in.
-        before: what comes before it in the line.
-        rest: the byte, and what follows it.
+        line: number of the line that contains the byte.
+        before: the text before it in the line.
+        rest: the byte, and the text after it.
     """
     likely = next((each for each in _LIKELY if _decodes(rest[:SEEN_BYTES], each)), _LIKELY[-1])
     column = len(before.decode("utf-8", "replace")) + 1
@@ -123,7 +123,7 @@ def not_utf8(name: str, line: int, before: bytes, rest: bytes) -> UsageError:
 
 
 def first_fault(text: bytes) -> int | None:
-    """Return the place of the first byte that is not UTF-8, None where all are."""
+    """Return the place of the first byte that is not UTF-8, None if all are."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -133,7 +133,7 @@ def first_fault(text: bytes) -> int | None:
 
 def _known(encoding: str) -> str:
     try:
-        io.TextIOWrapper(io.BytesIO(), encoding=encoding)  # refuses what is no encoding of text, such as zlib
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)  # refuses codecs that are not text encodings, such as zlib
         found = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         found = ""
@@ -154,7 +154,7 @@ def _decodes(data: bytes, encoding: str) -> bool:
 
 
 def _after(text: str, line: int, column: int) -> tuple[int, int]:
-    """Return the line and column behind a text that begins at a line and column."""
+    """Return the line and column after a text that begins at a given line and column."""
     bare = text.replace("\r\n", "\n").replace("\r", "\n")
     breaks = bare.count("\n")
     return line + breaks, len(bare) - bare.rfind("\n") if breaks else column + len(bare)

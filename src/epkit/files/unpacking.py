@@ -11,11 +11,12 @@ GZIP: Final = b"\x1f\x8b"
 PIECE_BYTES: Final = 1 << 20
 
 MOST_BYTES: Final = 64 << 30
-"""Of an unpacked file: a small file may unpack to a thousand times its size, and must not fill a disk unnoticed."""
+"""Greatest size of an unpacked file in bytes. A small file may unpack to a thousand times its size, and must not fill a
+disk."""
 
 
 def is_packed(path: Path) -> bool:
-    """Tell whether a file is compressed by gzip, by how it begins.
+    """Tell by the first bytes of a file whether gzip compressed it.
 
     Raises:
         OSError: it cannot be read.
@@ -25,13 +26,13 @@ def is_packed(path: Path) -> bool:
 
 
 def unpack(path: Path, into: BinaryIO, name: str, *, most_bytes: int = MOST_BYTES) -> None:
-    """Write out what a compressed file holds.
+    """Decompress a file.
 
     Args:
-        name: what messages call the file.
+        name: name of the file in messages.
 
     Raises:
-        UsageError: it is damaged or cut off, unpacks to more than *most_bytes*, or there is no room for it.
+        UsageError: the file is damaged or truncated, unpacks to more than *most_bytes*, or the disk is full.
     """
     size = 0
     try:

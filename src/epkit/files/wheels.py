@@ -1,4 +1,4 @@
-"""Makes a wheel of the installed epkit: other machines must run this one, not one of the same name from an index."""
+"""Makes a wheel of the installed epkit: other machines must run this version, not one of an index."""
 
 import base64
 import hashlib
@@ -14,12 +14,12 @@ from epkit.errors import UsageError, unreadable, unwritable
 
 TAG: Final = "py3-none-any"
 DATE: Final = (1980, 1, 1, 0, 0, 0)
-"""Of each file in the wheel: the same epkit is the same bytes."""
+"""Time of each file in the wheel, so that the same epkit gives the same bytes."""
 
 MODE: Final = 0o100644 << 16
 LEFT_OUT: Final = frozenset({"__pycache__"})
 TAKEN: Final = ("METADATA", "entry_points.txt")
-"""Of what an installer adds to the package; where it was installed from concerns nobody else."""
+"""Files of the installer's directory that go into the wheel; the place of installation is not included."""
 
 
 def write_wheel(directory: Path) -> Path:
@@ -28,13 +28,13 @@ def write_wheel(directory: Path) -> Path:
     Source: the specification of binary distributions (packaging.python.org), format 1.0.
 
     Args:
-        directory: to put it into.
+        directory: directory for the wheel.
 
     Returns:
-        Its path.
+        The path of the wheel.
 
     Raises:
-        UsageError: epkit was not installed, or a file cannot be read or written.
+        UsageError: epkit is not installed, or a file cannot be read or written.
     """
     found = distribution()
     name = f"epkit-{re.sub(r'[^A-Za-z0-9.]+', '_', found.version)}"
@@ -58,7 +58,7 @@ def write_wheel(directory: Path) -> Path:
 
 
 def pinned(extra: str) -> tuple[str, ...]:
-    """Return what epkit and one of its extras need, each as it is installed here: `numpy==2.3.4`, in order.
+    """Return the requirements of epkit and one of its extras, each in the installed version: `numpy==2.3.4`, in order.
 
     Raises:
         UsageError: epkit, or a package of the extra, is not installed.
@@ -84,10 +84,10 @@ def pinned(extra: str) -> tuple[str, ...]:
 
 
 def distribution() -> metadata.Distribution:
-    """Return what the installer has written down of epkit.
+    """Return the installer's metadata of epkit.
 
     Raises:
-        UsageError: it was not installed.
+        UsageError: epkit is not installed.
     """
     try:
         return metadata.distribution("epkit")
@@ -96,13 +96,13 @@ def distribution() -> metadata.Distribution:
 
 
 def _condition(marker: str) -> str:
-    """Return a marker without the extra that it names."""
+    """Return a marker without the extra in it."""
     parts = (part.strip() for part in marker.split(" and "))
     return " and ".join(part for part in parts if part and not part.startswith("extra"))
 
 
 def _package() -> Iterator[tuple[str, bytes]]:
-    """Give the files of the package, sorted by their names in the wheel."""
+    """Yield the files of the package, sorted by their names in the wheel."""
     root = Path(epkit.__file__).parent
     for path in sorted(root.rglob("*")):
         if path.is_file() and not LEFT_OUT.intersection(path.parts):
@@ -113,7 +113,7 @@ def _package() -> Iterator[tuple[str, bytes]]:
 
 
 def _record(files: Mapping[str, bytes], own: str) -> bytes:
-    """Return the list of files with their hashes, as an installer checks them."""
+    """Return the list of files with their hashes, in the format that installers check."""
     lines = []
     for name, content in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

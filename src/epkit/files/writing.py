@@ -11,7 +11,7 @@ from typing import IO
 
 
 def write_all(file: RawIOBase | IO[bytes], data: bytes | memoryview) -> None:
-    """Write all of *data* to a file without a buffer, which may take less at a time.
+    """Write all of *data* to a file without a buffer; a single write may take only a part.
 
     Raises:
         OSError: the disk is full; part of *data* may have been written.
@@ -22,19 +22,19 @@ def write_all(file: RawIOBase | IO[bytes], data: bytes | memoryview) -> None:
 
 
 class NewFile:
-    """A file that is written next to the one of its name, and takes its place with `publish`; a context manager.
+    """A file that is written next to its target, and replaces the target with `publish`; a context manager.
 
-    A device or a FIFO is written to as it is. Where the directory takes no other file, the one that is there is written
-    over.
+    A device or a FIFO is written directly. If no file can be created in the directory, the existing file is
+    overwritten.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open it.
+        """Open the file.
 
         Raises:
             OSError: it cannot be written.
         """
-        self._target = Path(os.path.realpath(path))  # a link stays one
+        self._target = Path(os.path.realpath(path))  # a link stays a link
         self._temporary: Path | None = None
         before = _mode(self._target)
         if before is not None and not stat.S_ISREG(before):
@@ -69,18 +69,18 @@ class NewFile:
         write_all(self.file, data)
 
     def publish(self) -> None:
-        """Let it take its place; more may be written to it afterwards.
+        """Replace the target; further writes go to the published file.
 
         Raises:
-            OSError: what was written cannot be kept.
+            OSError: the data cannot be stored.
         """
         if self._temporary is not None:
-            os.fsync(self.file.fileno())  # some file systems say only here that there is no room
+            os.fsync(self.file.fileno())  # some file systems report only here that the disk is full
             self._temporary.replace(self._target)
             self._temporary = None
 
     def close(self) -> None:
-        """Close it; what was not published goes."""
+        """Close the file; if it was not published, it is deleted."""
         self.file.close()
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
@@ -88,10 +88,10 @@ class NewFile:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[NewFile]:
-    """Write a file whole, or not at all.
+    """Write a file, completely or not at all.
 
     Raises:
-        OSError: it cannot be written; what was there before is there still.
+        OSError: it cannot be written; the old contents stay.
     """
     with NewFile(path) as new:
         yield new
@@ -106,14 +106,14 @@ def _mode(path: Path) -> int | None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Bring the names in a directory to the disk, where the file system can.
+    """Flush the names in a directory to disk, if the file system supports it.
 
     Raises:
-        OSError: there is no such directory.
+        OSError: the directory does not exist.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # a file system that has no such thing
+        with contextlib.suppress(OSError):  # the file system does not support it
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Counts again what a job has written so far: before a job is resumed, its journal alone is not trusted."""
+"""Counts the output of a job again: before a job is resumed, its journal is checked against the output."""
 
 import csv
 from pathlib import Path
@@ -11,31 +11,31 @@ BLOCK: Final = 1 << 20
 
 
 def rows_of(out: Path, parts: Path, point: Point) -> int | None:
-    """Count the rows of the output that a point speaks of: of CSV and JSON lines in its first bytes.
+    """Count the rows of the output that a point covers: for CSV and JSON lines, in the first bytes.
 
     Args:
-        parts: the directory of a Parquet file's parts, of which those count that hold earlier rows than the point's.
+        parts: directory of the parts of a Parquet file; the parts before the point's number of rows count.
 
     Returns:
-        None where the output does not end where a row does, or its parts cannot be read or do not follow each other.
+        None if the output does not end with a complete row, or its parts cannot be read or are not consecutive.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the output cannot be read.
     """
     match out.suffix.lower():
         case ".parquet":
             return _in_parquet(out) if point.complete else _in_parts(parts, point.rows)
         case ".csv":
             lines = _csv_lines(out, point.out)
-            return lines if lines is None or not point.out else lines - 1  # the header
+            return lines if lines is None or not point.out else lines - 1  # without the header
     return lines_of(out, point.out)
 
 
 def has_layout(out: Path, parts: Path, point: Point) -> bool:
-    """Tell whether the last columns of the output are those that a point says predictions are written in.
+    """Tell whether the last columns of the output are the prediction columns of a point.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the output cannot be read.
     """
     if not point.rows or point.layout is None:
         return True
@@ -61,7 +61,7 @@ def _columns(out: Path, parts: Path, point: Point) -> list[str]:
 
 
 def lines_of(path: Path, length: int) -> int | None:
-    """Count the lines in the first bytes of a file, None where these do not end where a line does."""
+    """Count the lines in the first bytes of a file, None if these do not end with a complete line."""
     return _count(path, length, quoted=False)
 
 
@@ -70,7 +70,7 @@ def _csv_lines(path: Path, length: int) -> int | None:
 
 
 def _count(path: Path, length: int, *, quoted: bool) -> int | None:
-    """Count line breaks; with *quoted* those alone that are outside of quotes."""
+    """Count line breaks; with *quoted*, only those outside of quotes."""
     found, left, inside, last = 0, length, False, b"\n"
     if not length:
         return 0
@@ -88,7 +88,7 @@ def _count(path: Path, length: int, *, quoted: bool) -> int | None:
 
 
 def _in_parts(parts: Path, rows: int) -> int | None:
-    """Count the rows of the parts that count, which follow each other without a gap."""
+    """Count the rows of the parts that count; there must be no gap between them."""
     known = sorted(part for part in parts.iterdir() if part_start(part) is not None) if parts.is_dir() else []
     at = 0
     for part in known:
@@ -102,7 +102,7 @@ def _in_parts(parts: Path, rows: int) -> int | None:
 
 
 def part_start(part: Path) -> int | None:
-    """Return the number of the first row of a part, None where the file is none."""
+    """Return the number of the first row of a part, None if the file is not a part."""
     name = part.stem
     return int(name) if part.suffix == ".parquet" and name.isascii() and name.isdigit() and len(name) < 19 else None
 

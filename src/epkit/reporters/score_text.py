@@ -14,7 +14,7 @@ SHOWN_REASONS: Final = 5
 
 
 def progress(now: JobProgress) -> str:
-    """Say in one line how far a job is."""
+    """Return the progress of a job in one line."""
     parts = [f"{now.rows:,}{f' of {now.total:,}' if now.total else ''} rows"]
     rate = now.fresh / now.seconds if now.seconds > 0 else 0.0
     parts.append(f"{rate:,.0f} rows/s")
@@ -31,7 +31,7 @@ def progress(now: JobProgress) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a length of time: 0:05, 12:34, 1:02:03."""
+    """Format a duration: 0:05, 12:34, 1:02:03."""
     whole = max(0, round(seconds))
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
@@ -46,7 +46,7 @@ def table(rows: Sequence[tuple[int, Any]]) -> str:
 
 
 def summary(result: ScoreResult) -> list[str]:
-    """Say what came of a job: rows, failures by reason, times."""
+    """Return the result of a job: rows, failures by reason, times."""
     lines = [f"{rows(result)}, {result.seconds:.1f} s"]
     if result.before:
         lines[0] += f" (the first {result.before:,} were done before)"
@@ -67,13 +67,13 @@ def summary(result: ScoreResult) -> list[str]:
 
 
 def rows(result: ScoreResult) -> str:
-    """Say how many rows there are, and how many failed."""
+    """Return the number of rows, and of failed ones."""
     failed = f", {result.failed_rows:,} failed" if result.failed_rows else ""
     return f"{_count(result.rows, 'row')}{failed}"
 
 
 def complaint(result: ScoreResult, out: str | None) -> str:
-    """Say in one line why a job did not end well."""
+    """Return in one line why a job failed."""
     again = ": the same command goes on" if out is not None else ""
     if result.stopped_by is not None:
         return f"{result.target}: interrupted after {_count(result.rows, 'row')}{again}"

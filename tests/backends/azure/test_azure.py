@@ -1,4 +1,4 @@
-"""The Azure backends when things go wrong, and what they send: both genuine SDKs against the emulated cloud."""
+"""The Azure backends: their requests, and their errors. Both genuine SDKs run against the emulated cloud."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from support.cli_harness import Cli
 
 @pytest.fixture(params=SDKS)
 def azure(request: pytest.FixtureRequest, cloud: Cloud, cli: Cli) -> Host:
-    """Each of the SDKs."""
+    """A host for each of the SDKs."""
     require(request.param)
     return Host(kind=request.param, cli=cli, cloud=cloud)
 
@@ -42,7 +42,7 @@ def the(host: Host) -> Cloud:
 
 
 def refused(host: Host, status: int, code: str, message: str) -> Reply:
-    """An error as the service of the backend writes it."""
+    """Return an error in the format of the backend's service."""
     if host.kind == "azureml":
         return refusal(status, code, message)
     headers = {"x-ms-request-id": "r", "Set-Cookie": "canary-cookie"}
@@ -50,12 +50,12 @@ def refused(host: Host, status: int, code: str, message: str) -> Reply:
 
 
 def service(host: Host) -> str:
-    """The path of the endpoint `bank` at its backend, as a regular expression."""
+    """Return a regular expression for the path of the endpoint `bank` at its backend."""
     return "onlineEndpoints/bank" if host.kind == "azureml" else "services/bank"
 
 
 def found(host: Host, code: int, *arguments: object) -> str:
-    """Run a command that fails; return its last line, which is one and has no word of headers."""
+    """Run a command that fails; return its last line, which must be the only one and must not contain headers."""
     ran = host.run(*arguments)
 
     assert code == ran.code, ran.err
@@ -82,7 +82,7 @@ def test_a_refusal_is_one_line_of_code_message_and_advice_and_takes_seconds(azur
     began = time.monotonic()
     said = found(azure, 6, "logs", "show", "bank")
 
-    # azureml-core has words of its own for 403, and does not hand on the service's.
+    # azureml-core replaces the service's message for 403 with its own.
     if not (azure.kind == "azureml-v1" and status == 403):
         assert f"bank: {code}: {message}" in said
         assert advice in said
@@ -294,7 +294,7 @@ def test_requests_are_not_read_from_application_insights(azure: Host):
     )
 
 
-# -- what SDK v2 sends
+# -- requests of SDK v2
 
 
 def body_of(host: Host, path: str) -> dict:
@@ -415,7 +415,7 @@ def test_v2_asks_for_the_storage_initializer_s_log_with_init(v2: Host):
     ]
 
 
-# -- what SDK v1 sends
+# -- requests of SDK v1
 
 
 def test_v1_does_what_the_course_does(v1: Host):
@@ -461,7 +461,7 @@ def test_v1_has_two_kinds_of_compute(v1: Host, compute: str):
 
 
 def test_v1_says_so_where_a_deletion_fails(v1: Host):
-    """The SDK itself does not look."""
+    """The SDK itself does not check it."""
     v1.seed("bank")
     the(v1).state.outcome = "Failed"
 

@@ -1,4 +1,4 @@
-"""`deploy update --model` at Azure: another model next to the one that serves, with all its settings, and then the traffic."""
+"""`deploy update --model` at Azure: a second model with all settings of the serving one, then all the traffic."""
 
 import pytest
 

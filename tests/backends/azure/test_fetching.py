@@ -1,4 +1,4 @@
-"""What is fetched of a store: the files of one model, bounded, each inside the directory. No SDK is needed."""
+"""Fetches from a store: the files of one model, limited in size, each inside the directory. No SDK is needed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from epkit.errors import BackendError, UsageError
 
 
 class Container:
-    """A container of blobs: contents by name, sizes as they are listed."""
+    """A container of blobs: contents by name, and sizes in the listing."""
 
     def __init__(self, blobs: dict[str, bytes], sizes: dict[str, int] | None = None) -> None:
         self._blobs = blobs

@@ -1,4 +1,4 @@
-"""Models that people have, at Azure: MLflow's without a script, registered ones, the best child of a job."""
+"""Models of several kinds at Azure: MLflow's without a script, registered ones, the best child of a job."""
 
 import json
 import shutil
@@ -48,7 +48,7 @@ def logged(cli: Cli) -> str:
 
 
 def deploy(host: Host, *arguments: object) -> str:
-    """Create `bank`; return what was said."""
+    """Create `bank`; return the output."""
     ran = host.run("deploy", "create", "bank", "--backend", host.kind, *arguments)
 
     assert 0 == ran.code, ran.err
@@ -64,7 +64,7 @@ def complaint(host: Host, code: int, *arguments: object) -> str:
 
 
 def sent(host: Host, path: str) -> dict:
-    """The properties of the last resource that was put there."""
+    """Return the properties of the last resource that was put at a path."""
     assert host.cloud is not None
     return host.cloud.sent("PUT", path)[-1].json["properties"]
 
@@ -246,7 +246,7 @@ def test_a_reference_that_is_none_is_refused_before_anything_is_sent(v2: Host, t
 
 @pytest.fixture
 def here(v2: Host, cli: Cli) -> Iterator[Host]:
-    """This machine, with a workspace at hand; endpoints end with the test."""
+    """This machine, with a workspace in reach; endpoints end with the test."""
     scoring_server.require()
     yield v2
     cli.spawn("deploy", "delete", "bank", "--backend", "local")

@@ -1,4 +1,4 @@
-"""A pipeline's candidate at Azure: a deployment next to the one that serves, and traffic that moves part by part."""
+"""A pipeline's candidate at Azure: a deployment next to the serving one, and traffic that moves step by step."""
 
 import json
 import subprocess
@@ -56,7 +56,7 @@ class Project:
         return {"swagger": "2.0", "info": {"title": "", "version": "1"}, "paths": {"/score": {"post": operation}}}
 
     def script(self, body: bytes) -> tuple[int, object]:
-        """Score as the model's own script does."""
+        """Score like the model's own script."""
         if not self.validator.check(body).valid:
             return 400, {"error": "refused"}
         sent = json.loads(body)
@@ -81,7 +81,7 @@ class Project:
         return process.returncode, json.loads(out)
 
     def traffic(self) -> list[dict[str, int]]:
-        """Return how the traffic was divided, one time after another."""
+        """Return the successive divisions of the traffic."""
         return [each.json["properties"]["traffic"] for each in self.cloud.sent("PUT", "/onlineEndpoints/bank")]
 
     @property

@@ -1,4 +1,4 @@
-"""Pipelines published at the emulated Azure by the genuine SDK: endpoint, schedule, jobs, and what follows a job."""
+"""Pipelines that the genuine SDK publishes at the emulated Azure: endpoint, schedule, jobs, and the states of jobs."""
 
 import json
 import re
@@ -46,14 +46,14 @@ class Publisher:
 
     def attempt(self, *arguments: str) -> Ran:
         with warnings.catch_warnings():
-            warnings.simplefilter("default")  # what an SDK warns of is no error for a user either
+            warnings.simplefilter("default")  # a warning of an SDK is not an error for a user either
             return self.cli(*arguments, run=azure_publishing.run)
 
     def call(self, *arguments: str) -> Ran:
         return self.checked(self.attempt(*arguments))
 
     def checked(self, ran: Ran) -> Ran:
-        """No token or signature may be in the outputs, or in whatever was written or uploaded."""
+        """Check that no token or signature is in the outputs, or in any written or uploaded file."""
         written = {path: path.read_bytes() for path in self.directory.rglob("*") if path.is_file()}
         for secret in ("canary-signature", *self.state.tokens):
             assert secret not in ran.out + ran.err
@@ -78,7 +78,7 @@ class Publisher:
         return ran.lines[-1].removeprefix("epkit: ")
 
     def trigger(self, url: str, **values: int) -> str:
-        """Begin a job, as a caller with a token does."""
+        """Start a job, like a caller with a token."""
         self.state.tokens["of the caller"] = float("inf")
         literals = {name: {"jobInputType": "Literal", "value": value} for name, value in values.items()}
         with httpx.Client(
@@ -107,7 +107,7 @@ class Publisher:
         return self.cloud.sent("PUT", re.escape(WORKSPACE) + path)[-1].json["properties"]
 
     def job(self, files: dict[str, bytes], status: str = "Completed") -> str:
-        """Have a job there that has ended and left these files."""
+        """Add a job that has ended with these files."""
         self.state.stages = [status]
         if not self.state.batch:
             self.value("publish", "bank")
@@ -125,13 +125,13 @@ def write_project(directory: Path) -> None:
 def publisher(cloud: Cloud, cli: Cli) -> Publisher:
     require("azureml")
     pytest.importorskip("lightgbm")
-    shutil.rmtree(cli.directory / "model")  # what other backends' tests deploy
+    shutil.rmtree(cli.directory / "model")  # tests of other backends deploy it
     return Publisher(cloud, cli)
 
 
 @pytest.fixture(scope="module")
 def job_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """`PATH` of an environment with pip and all that epkit needs, but not epkit: what the conda file describes."""
+    """Return `PATH` of the conda file's environment: pip and epkit's requirements, without epkit."""
     place = tmp_path_factory.mktemp("job") / "venv"
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
     (site,) = place.glob("lib/python*/site-packages")
@@ -146,7 +146,7 @@ def job_path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a job leaves, made on this machine by the command that it runs there."""
+    """Return the files of a job, made on this machine by the command that the job runs."""
     pytest.importorskip("lightgbm")
     place = tmp_path_factory.mktemp("left")
     write_project(place)
@@ -172,7 +172,7 @@ def test_a_job_trains_by_the_uploaded_epkit_and_its_model_is_judged_here(publish
     assert ["train"] == [step["name"] for step in publisher.value("ask", "children", job)]
     assert any("best of 3" in line for line in log), log
     (site,) = Path(job_path).parent.glob("lib/python*/site-packages")
-    assert (site / "epkit" / "__init__.py").is_file()  # of the wheel
+    assert (site / "epkit" / "__init__.py").is_file()  # from the wheel
     assert 0.5 <= publisher.value("ask", "metrics", job)["accuracy"] <= 1
     assert [job] == [each["name"] for each in publisher.value("ask", "listed", "bank")]
 
@@ -248,7 +248,7 @@ def test_publishing_again_is_a_new_version_and_the_old_one_goes(publisher: Publi
     assert second["deployment"] == publisher.default
     assert [(publisher.endpoint, second["deployment"])] == list(publisher.state.batch_deployments)
     assert 1 == len(publisher.cloud.sent("PUT", "/data/.+"))  # the table is the same
-    assert {} == publisher.state.schedules  # without --every none is left
+    assert {} == publisher.state.schedules  # without --every there is no schedule
     assert publisher.value("unpublish", "bank")
     assert ({}, {}) == (publisher.state.batch, publisher.state.batch_deployments)
     assert not publisher.value("unpublish", "bank")
@@ -319,7 +319,7 @@ def test_what_cannot_be_published_is_refused_before_anything_is_uploaded(publish
 
 
 def publisher_call_without_own_secret(publisher: Publisher) -> Ran:
-    """Publish where the secret is in the project's own file: only what is printed and uploaded is looked through."""
+    """Publish with the secret in the project's own file: only printed and uploaded data is searched for it."""
     ran = publisher.attempt("publish", "bank")
     assert "canary-signature" not in ran.out + ran.err
     return ran

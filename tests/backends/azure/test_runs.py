@@ -1,4 +1,4 @@
-"""Run history and files of runs by REST: where requests go, with what, and what is refused; no SDK is needed."""
+"""Run history and files of runs by REST: destinations, contents and refusals of requests. No SDK is needed."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`epkit train --backend azureml`: the genuine SDK against the emulated cloud, from the table to the model's directory."""
+"""`epkit train --backend azureml`: the genuine SDK against the emulated cloud, from table to model directory."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ class Trainer:
         return self.checked(self.cli("train", *arguments))
 
     def checked(self, ran: Ran) -> Ran:
-        """No key, token or signature may be anywhere: in the outputs, or in whatever was written."""
+        """Check that no key, token or signature is in the outputs, or in any written file."""
         paths = (path for path in self.directory.rglob("*") if path.is_file() and ".git" not in path.parts)
         written = {path: path.read_bytes() for path in paths}
         for secret in (b"canary-signature", *(token.encode() for token in self.cloud.state.tokens)):
@@ -55,7 +55,7 @@ class Trainer:
         return self.run("bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster", *more)
 
     def shown(self, code: int, *arguments: object) -> list[str]:
-        """Run a command that fails; return its lines on stderr, of which the last one says why."""
+        """Run a command that fails; return its lines on stderr; the last one has the reason."""
         ran = self.run(*arguments)
 
         assert (code, "") == (ran.code, ran.out), ran.err
@@ -83,7 +83,7 @@ class Trainer:
 @pytest.fixture
 def trainer(cloud: Cloud, cli: Cli) -> Trainer:
     require("azureml")
-    shutil.rmtree(cli.directory / "model")  # what other backends' tests deploy
+    shutil.rmtree(cli.directory / "model")  # tests of other backends deploy it
     return Trainer(cloud, cli)
 
 
@@ -126,7 +126,7 @@ def test_the_best_trial_becomes_a_directory_that_can_be_deployed(trainer: Traine
     uri = f"azureml://jobs/{trainer.job}_3/outputs/artifacts/outputs/mlflow-model"
     model = trainer.cloud.state.assets[made]["properties"]
     assert ("mlflow_model", uri) == (model["modelType"], model["modelUri"])
-    # The token stays with Azure ML: the storage goes by a signature, and gets none.
+    # The token goes only to Azure ML: the storage uses a signature instead.
     fetched = [each for each in trainer.cloud.requests if each.path.startswith("/ExperimentRun/")]
     assert 6 == len(fetched)
     assert not any("authorization" in each.headers for each in fetched)
@@ -140,7 +140,7 @@ def test_the_best_trial_becomes_a_directory_that_can_be_deployed(trainer: Traine
 
 
 def check_sent(trainer: Trainer) -> None:
-    """The columns that are learned from, of the rows that are no test rows; texts stay texts."""
+    """Check that the sent columns are those of the training, without the test rows, and that texts stay texts."""
     blobs = {path.rpartition("/")[2]: content.decode() for path, content in trainer.cloud.state.blobs.items()}
     header, *sent = blobs["train.csv"].splitlines()
     kept = trainer.cli.read("model.run/test.csv").splitlines()
@@ -201,7 +201,7 @@ def test_a_compute_is_made_and_a_job_is_followed_from_anywhere(trainer: Trainer)
         f"the job {trainer.job} was begun for it"
         in trainer.shown(2, *["bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster"])[-1]
     )
-    # From a directory that knows nothing of it.
+    # From a directory without any trace of it.
     elsewhere = trainer.directory / "elsewhere"
     elsewhere.mkdir()
     trainer.cli.directory = elsewhere
@@ -312,7 +312,7 @@ def test_jobs_that_cannot_be_followed_are_told(trainer: Trainer):
     assert "--job script: is no AutoML job of a table" == trainer.shown(2, "--job", "script")[-1]
 
 
-@pytest.mark.filterwarnings("ignore")  # of what the SDK is made of
+@pytest.mark.filterwarnings("ignore")  # warnings of the SDK's own packages
 def test_every_algorithm_and_metric_of_azure_is_taken_by_the_sdk():
     require("azureml")
     from azure.ai.ml import Input, automl

@@ -1,4 +1,4 @@
-"""Published pipelines at Azure, without an SDK: what is asked of SDK v1's service and of a batch endpoint, with a token."""
+"""Published pipelines at Azure, without an SDK: requests with a token to SDK v1's service and to a batch endpoint."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ BATCH = "https://bank-train.westeurope.inference.ml.azure.com/jobs"
 
 @pytest.fixture
 def epkit(cli: Cli, cloud: Cloud) -> Any:
-    """`epkit("trigger", URL, …)` goes through the emulated cloud, and leaves no token anywhere."""
+    """`epkit("trigger", URL, …)` uses the emulated cloud; afterwards no token may be in any file or output."""
 
     def run(command: str, *arguments: object) -> Ran:
         ran = cli("pipeline", command, *arguments, "-X", cloud.proxy.removeprefix("http://"), "--cacert", cloud.cacert)

@@ -1,4 +1,4 @@
-"""Azure's `config.json` is found upward, as its SDKs find it, and is not another user's."""
+"""Azure's `config.json` is searched for in parent directories, as by its SDKs; another user's file is refused."""
 
 import json
 import os

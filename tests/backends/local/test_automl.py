@@ -1,4 +1,4 @@
-"""A directory as AutoML writes it, on this machine: nothing but the directory is named."""
+"""A directory that AutoML wrote, deployed on this machine: only the directory is named."""
 
 import json
 import pickle

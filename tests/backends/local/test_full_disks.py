@@ -1,4 +1,4 @@
-"""Local endpoints whose state has no room, or may not be written: said at once, in a line, and nothing is left running."""
+"""Local endpoints whose state cannot be written: the error is one line and comes at once, and no process is left."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ from support.cli_harness import Cli
 from support.small_disk import fill, make_read_only, small_disk
 
 SOON_S = 60
-"""Far less than the 300 s for which a command waits for a server that may be loading its model."""
+"""Far less than the 300 s for which a command waits for a server that may still be loading its model."""
 
 CREATE = ("deploy", "create", "bank", "--model", "model", "--entry", "score.py")
 
 
 def servers(folder: Path) -> list[Path]:
-    """The processes that have a directory as their endpoint's."""
+    """Return the processes whose endpoint has this directory."""
     return [
         path
         for path in Path("/proc").glob("[0-9]*")

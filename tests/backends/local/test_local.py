@@ -1,4 +1,4 @@
-"""The local backend: what is made lives on, comes back, and goes away without a trace."""
+"""The local backend: endpoints outlive commands, restart, and are deleted without a trace."""
 
 import contextlib
 import http.client
@@ -51,7 +51,7 @@ def score(uri: str, key: str, body: bytes = b'{"data": [{"age": 5}]}') -> tuple[
 
 
 def rewrite(cli: Cli, name: str, script: str) -> str:
-    """Change the script that an endpoint serves, behind its back; return what it was."""
+    """Change the script that an endpoint serves, in its copy; return the old script."""
     file = Path(home(cli, name).settings().code) / "score.py"
     before = file.read_text()
     file.unlink()  # it is read-only
@@ -67,7 +67,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def workers(cli: Cli, name: str) -> list[int]:
-    """The processes of an endpoint that are not its supervisor: found by its script's directory."""
+    """Return the processes of an endpoint without its supervisor; they are found by the script's directory."""
     status = home(cli, name).status()
     found = []
     for path in Path("/proc").iterdir():
@@ -173,7 +173,7 @@ def workers_of(pid: int) -> bool:
 
 
 def test_what_is_left_after_a_reboot_is_no_endpoint(local: Cli):
-    """The process number that is written down belongs to somebody else by then."""
+    """The recorded process number belongs to another process by then."""
     create(local, "bank")
     there = home(local, "bank")
     status = there.status()
@@ -249,7 +249,7 @@ def test_requests_are_recorded_by_the_genuine_exporter_once_it_is_enabled(local:
 
 
 def recorded(ran: Ran) -> bool:
-    """Tell whether a request that was asked for by its id is among those that Application Insights received."""
+    """Tell whether Application Insights received the request with a certain id."""
     return ran.code == 0 and bool(document(ran)["requests"])
 
 
@@ -589,7 +589,7 @@ def test_the_script_sees_no_variable_but_those_that_are_named(local: Cli):
     assert [] == [name for name in hidden if name in seen or name.encode() in supervisor]
     assert CANARY not in json.dumps(seen)
     assert CANARY.encode() not in supervisor
-    # As long as it lives: a server that comes later, too.
+    # As long as it lives, also for a server that starts later.
     assert 0 == local("logs", "enable", "bank").code
     assert "b" == json.loads(score(made["endpoint"]["scoring_uri"], key)[1])["VARIANT"]
 

@@ -1,4 +1,4 @@
-"""Only an endpoint's own supervisor is signalled, whatever number its status names."""
+"""Only an endpoint's own supervisor gets signals, whatever number its status contains."""
 
 import shutil
 import signal
@@ -21,7 +21,7 @@ WAIT = "import time; print(flush=True); time.sleep(60)"
 
 @pytest.fixture(params=["/proc", "/no/such/proc"], ids=["proc", "ps"])
 def table(request, monkeypatch) -> None:
-    """Where processes are looked up: as on Linux, and as on macOS."""
+    """The source of information about processes: that of Linux, and that of macOS."""
     if request.param != "/proc" and shutil.which("ps") is None:
         pytest.skip("needs ps")
     monkeypatch.setattr(signalling, "PROC", Path(request.param))
@@ -29,14 +29,14 @@ def table(request, monkeypatch) -> None:
 
 @pytest.fixture
 def start() -> Iterator[Any]:
-    """Start a process that waits, with arguments behind its own."""
+    """Start a process that waits, with further arguments after its own."""
     with_arguments: list[subprocess.Popen[bytes]] = []
 
     def started(*arguments: object) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, "-c", WAIT, *map(str, arguments)], stdout=subprocess.PIPE)
         with_arguments.append(process)
         assert process.stdout is not None
-        assert process.stdout.readline()  # before it runs, the system knows no command line of it
+        assert process.stdout.readline()  # before it runs, the system has no command line of it
         return process
 
     yield started

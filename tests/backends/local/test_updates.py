@@ -1,4 +1,4 @@
-"""The model of a live endpoint: a copy of its own, and replaced under load without a request lost."""
+"""The model of a live endpoint: it is a copy, and is replaced under load without losing a request."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def run(data):
 
 
 def write_model(cli: Cli, version: int, folder: str) -> None:
-    """A model whose script and weights say which version they are."""
+    """Write a model whose script and weights contain its version."""
     cli.write(f"{folder}/weights.json", json.dumps({"weight": version}))
     cli.write(f"{folder}/score.py", SCRIPT.format(version=version))
 
@@ -56,7 +56,7 @@ def home(cli: Cli) -> Home:
 
 
 def served(cli: Cli, key: str | None = None) -> list[object]:
-    """Ask which script, which weights and which variable serve."""
+    """Return which script, weights and variable serve."""
     import http.client
 
     there = home(cli)
@@ -94,7 +94,7 @@ def until(holds) -> None:
 
 
 def crash(cli: Cli, *, comes_back: bool = True) -> None:
-    """End the server behind the supervisor's back; wait until another one serves."""
+    """End the server without the supervisor; wait until another one serves."""
     there = home(cli)
     restarts = there.status().restarts
     for path in Path("/proc").glob("[0-9]*"):
@@ -215,7 +215,7 @@ def test_an_endpoint_whose_server_does_not_come_back_is_mended_by_another_model(
 
 @pytest.mark.long
 def test_a_change_that_is_given_up_ends_what_had_begun(bank: Cli):
-    """Ctrl-C, while the new model loads."""
+    """Press Ctrl-C while the new model loads."""
     bank.write("model2/score.py", f"import time\ntime.sleep({PATIENCE_S})\n")
     with bank.start("deploy", "update", "bank", "--model", "model2") as process:
         until(lambda: len(copies(bank)) == 2 and home(bank).wanted() is not None)
@@ -305,7 +305,7 @@ def test_a_replacement_that_cannot_be_is_refused_and_so_is_a_second_one_at_the_s
 
 
 def test_an_endpoint_of_an_earlier_epkit_is_shown_and_deleted_but_not_changed(bank: Cli):
-    """Its supervisor, which lives since, knows a link where there is a copy now."""
+    """Its supervisor still runs the old code, which expects a link where there is a copy now."""
     file = home(bank).path / "settings.json"
     earlier = {name: value for name, value in json.loads(file.read_bytes()).items() if not name.startswith("model_")}
     del earlier["copy"]

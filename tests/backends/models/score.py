@@ -1,4 +1,4 @@
-"""A script as students write it: a weight from the model's directory, times an age."""
+"""A script in the style of a student: a weight from the model's directory, multiplied by an age."""
 
 import json
 import os

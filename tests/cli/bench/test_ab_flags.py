@@ -1,4 +1,4 @@
-"""ab's flags do what they do in ab; what was sent is seen on the server."""
+"""ab's flags work as in ab; the server shows what was sent."""
 
 import base64
 import ssl
@@ -14,7 +14,7 @@ from support.places import ROOT
 
 @pytest.fixture
 def sent(cli, rows, fault_server):
-    """Run `epkit bench FLAGS URL`, which has to succeed, and return the requests that the server saw."""
+    """Run `epkit bench FLAGS URL`, which must succeed, and return the requests that the server received."""
 
     def run(*flags, name="ok", tls=None, payload=True):
         body = ("-p", rows) if payload else ()

@@ -1,4 +1,4 @@
-"""`--check contract` and `--expect`: replies are held against what they should say."""
+"""`--check contract` and `--expect`: replies are compared with the expected ones."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from support.cli_harness import complaint
 
 GOOD, BAD = '{"result": ["yes", "no"]}', '{"result": ["yes", "yes"]}'
-# What the fault server's `ok` answers: the same two predictions, as JSON in a JSON string.
+# The reply of the fault server's `ok`: the same two predictions, as JSON in a JSON string.
 
 
 def contract(items):

@@ -1,4 +1,4 @@
-"""Real Dask clusters, and what becomes of them: nobody there, the wrong ones, killed, stopped, cut off, overheard."""
+"""Real Dask clusters in difficult states: missing, wrong, killed, stopped, disconnected, or observed by others."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 @pytest.fixture
 def own():
-    """A cluster of two workers that the test may break."""
+    """A cluster of two workers that the test may damage."""
     with DaskCluster(2) as cluster:
         yield cluster
 
@@ -35,7 +35,7 @@ def lost(report):
     return [worker["name"] for worker in report["workers"] if worker["lost"]]
 
 
-# Who is there.
+# Which workers there are.
 
 
 def test_a_scheduler_that_is_not_there_is_told_in_a_line(cli, rows, fault_server):
@@ -67,7 +67,7 @@ def test_without_the_extra_it_is_named(cli, rows, fault_server, monkeypatch):
 
 
 def python_without(directory: Path, version: str | None) -> str:
-    """Return an interpreter that has what this one has but for epkit, or with another version of it."""
+    """Return an interpreter with the same packages as this one, but without epkit or with another version of it."""
     packages = directory / "packages"
     packages.mkdir()
     for path in {Path(entry) for entry in sys.path if entry.endswith("site-packages")}:
@@ -108,7 +108,7 @@ def test_workers_without_this_epkit_are_refused_by_name(cli, rows, fault_server,
     assert 4 == fault_server.requests["ok"], "the one that is fit did it all"
 
 
-# What may happen to them.
+# What may happen to workers.
 
 
 def test_who_is_killed_with_its_dask_worker_is_missed_by_name(cli, rows, fault_server, own):
@@ -147,7 +147,7 @@ def test_a_client_that_is_killed_leaves_no_load_behind(cli, rows, fault_server, 
 
 @pytest.mark.long
 def test_a_worker_that_is_slow_to_answer_holds_up_nobody(cli, rows, fault_server, own):
-    """Its Dask worker pauses for two seconds; the process next to it does not, and loses nothing."""
+    """Its Dask worker pauses for two seconds; the process next to it does not pause, and loses nothing."""
     with start(cli, rows, fault_server.url("delay?ms=10"), own, "-n", 800, "-c", 4) as process:
         until(lambda: fault_server.requests["delay"] >= 60, "requests are under way")
         own.workers[0].send_signal(signal.SIGSTOP)
@@ -174,7 +174,7 @@ def test_hosts_have_clocks_of_their_own_and_are_aligned_by_what_was_measured(cli
     assert abs(behind["clock_offset_ms"]) <= behind["clock_error_ms"] + 1
     assert abs(ahead["clock_offset_ms"] - SECONDS_AHEAD * 1000) <= ahead["clock_error_ms"] + 1
     assert {50} == {behind["sent"], ahead["sent"]}
-    # The server's own clock saw both begin at once, and one request each 20 ms from then on.
+    # By the server's own clock both began at the same time, with one request each per 20 ms.
     assert server.times[-1] - server.times[0] == pytest.approx(99 / 50, abs=0.25)
     gaps = [after - before for before, after in zip(server.times, server.times[1:], strict=False)]
     assert sorted(gaps)[50] == pytest.approx(0.02, abs=0.01), "the two take turns"
@@ -214,11 +214,11 @@ def test_what_only_this_machine_reaches_is_not_for_workers_on_others(cli, rows, 
     assert said.startswith("127.0.0.1 is reachable on this machine only, but the workers are on others")
 
 
-# What they let out.
+# What a cluster reveals.
 
 
 def test_a_key_shows_nowhere_in_a_cluster(cli, rows, fault_server, canary):
-    """Logs with all there is to log, the dashboard, the names of tasks, files, arguments and environments."""
+    """Logs with everything that can be logged, the dashboard, the names of tasks, files, arguments and environments."""
     with DaskCluster(2, verbose=True) as cluster:
         cli.environ["BANK_KEY"] = canary
         cli.write("epkit.toml", f'[endpoints.bank]\nuri = "{fault_server.url("echo")}"\nkey_env = "BANK_KEY"')

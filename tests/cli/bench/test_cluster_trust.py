@@ -1,4 +1,4 @@
-"""Who a Dask cluster is trusted with: strangers on the same scheduler, networks without TLS, certificates of others."""
+"""Limits of trust in a Dask cluster: strangers on the same scheduler, networks without TLS, certificates of others."""
 
 import contextlib
 import socket
@@ -31,7 +31,7 @@ def visited():
 
 @contextlib.contextmanager
 def stranger(address, how, made):
-    """Have another client connect, and do its work when it is called."""
+    """Connect another client, which does its work when it is called."""
     command = [sys.executable, foreign_client.__file__, address, how, str(made)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
 
@@ -68,7 +68,7 @@ def test_a_frame_of_another_client_is_refused_in_a_line(cli, rows, fault_server,
         cli.start("bench", *flags, fault_server.url("gated?ms=20")) as process,
     ):
         until(lambda: fault_server.requests["gated"] >= 40, "requests are under way")
-        fault_server.gate.clear()  # the run does not end before the stranger is there
+        fault_server.gate.clear()  # the run must not end before the stranger is there
         go()
         fault_server.gate.set()
         ran = cli.finished(process)
@@ -80,12 +80,12 @@ def test_a_frame_of_another_client_is_refused_in_a_line(cli, rows, fault_server,
     assert 200 <= ran.report["counts"]["ok"] < 400, "the other worker goes on"
 
 
-# The way to the scheduler.
+# The connection to the scheduler.
 
 
 @pytest.fixture(scope="module")
 def authorities(tmp_path_factory) -> dict[str, Path]:
-    """PEM files: of an authority and a certificate of its, and of a stranger's."""
+    """PEM files: of an authority and one of its certificates, and of a stranger's."""
     directory, files = tmp_path_factory.mktemp("authorities"), {}
     for owner in ("ours", "strangers"):
         authority = trustme.CA()
@@ -140,7 +140,7 @@ def test_a_peer_without_a_certificate_cannot_connect(cli, rows, fault_server, en
     found = complaint(cli.spawn("bench", "-p", rows, *more), 2)
 
     assert found.startswith(f"--cluster {encrypted.address}: certificates are missing: ")
-    # Nor can one that does not ask Dask: the scheduler ends the connection as soon as it knows.
+    # A client without Dask cannot connect either: the scheduler closes the connection as soon as it notices.
     context = ssl.create_default_context(cafile=str(authorities["ours-ca"]))
     context.check_hostname = False
     host, _, port = encrypted.address.removeprefix("tls://").rpartition(":")

@@ -1,4 +1,4 @@
-"""A bench of several workers is the bench of one: the same requests, one report, the same ends."""
+"""A bench with several workers behaves like a bench with one: the same requests, one report, the same exit codes."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ def bench(cli, rows, url, *flags, **more):
 
 
 def ours(process, cluster=None) -> list[int]:
-    """Return the worker processes of a command, or of the cluster that it runs on."""
+    """Return the worker processes of a command, or of its cluster."""
     found = []
     for top in [process.pid] if cluster is None else [worker.pid for worker in cluster.workers]:
         for pid in children_of(top):
@@ -38,7 +38,7 @@ def ours(process, cluster=None) -> list[int]:
 
 @pytest.fixture
 def of_crew(crew, request):
-    """Finds the worker processes of a command that runs with the flags of `crew`."""
+    """Return a function that finds the worker processes of a command with the flags of `crew`."""
     cluster = request.getfixturevalue("cluster") if crew[0] == "--cluster" else None
     return lambda process: ours(process, cluster)
 
@@ -97,7 +97,7 @@ def test_phases_begin_together_also_where_they_end_with_a_number(cli, rows, faul
     assert [1, 2, 4] == [step["max_in_flight"] for step in steps]
     assert 120 == report["counts"]["ok"] == sum(worker["sent"] for worker in report["workers"])
     assert 140 == fault_server.requests["delay"]
-    # 40 requests of 5 ms one after the other take 0.2 s, four at a time 0.05 s: waiting for each other is no part of it.
+    # 40 requests of 5 ms take 0.2 s one after the other, and 0.05 s four at a time: mutual waiting must not count.
     assert steps[0]["duration_s"] > 2 * steps[2]["duration_s"]
 
 
@@ -126,7 +126,7 @@ def test_a_key_that_is_refused_is_told_as_one_would(cli, rows, fault_server, cre
 
 
 def test_the_contract_is_checked_by_each(cli, fault_server, crew):
-    """The replies of this server are not what its contract says of them."""
+    """The replies of this server do not conform to its contract."""
     ran = cli.spawn("bench", "-n", 20, "-c", 2, "--check", "contract", "--format", "json", *crew,
                     fault_server.url("wrong-count"))  # fmt: skip
     alone = cli.spawn("bench", "-n", 20, "-c", 2, "--check", "contract", "--format", "json",
@@ -271,7 +271,7 @@ def test_no_worker_outlives_the_command(cli, rows, fault_server):
 
 
 def test_the_key_is_in_nothing_that_shows_of_a_worker(cli, rows, fault_server, canary):
-    """Neither its arguments nor its environment, which any process of the machine's user may read."""
+    """The key is neither in its arguments nor in its environment; any process of the user can read these."""
     cli.environ["BANK_KEY"] = canary
     cli.write("epkit.toml", f'[endpoints.bank]\nuri = "{fault_server.url("delay?ms=50")}"\nkey_env = "BANK_KEY"')
     with cli.start("bench", "-n", 200, "-c", 4, "-p", rows, "--no-validate", "--workers", 2, "bank") as process:
@@ -362,7 +362,7 @@ def test_a_saved_run_that_is_cut_off_tells_what_its_workers_had_spent(cli, rows,
 
 
 def test_who_was_held_up_itself_misses_nobody(cli, rows, fault_server, monkeypatch):
-    """As one that is stopped with Ctrl-Z is: all that was said meanwhile is heard afterwards."""
+    """The process is held up as if by Ctrl-Z: it reads all messages of that time afterwards."""
     monkeypatch.setattr(fleet, "SILENT_S", 2.5)
     real, slept = Recording.tick, []
 

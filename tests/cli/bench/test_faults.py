@@ -1,4 +1,4 @@
-"""Against each way to misbehave the run ends in time, and every request is counted once, in the right class."""
+"""With each kind of misbehaviour the run ends in time, and every request is counted once, in the right class."""
 
 import pytest
 
@@ -37,7 +37,7 @@ OK = frozenset(
         "cut-chunked",
     ]
 )
-"""Answered with success, whatever the manner."""
+"""Behaviours that count as a success."""
 
 DRAWN_OUT = ("slow-header", "held")
 
@@ -94,15 +94,15 @@ KINDS = {
     ),
     **dict.fromkeys(["length-too-long", "never", "never-reads", "drip", *DRAWN_OUT], "timeout"),
 }
-"""The one kind of failure that each request meets."""
+"""The only kind of failure that all requests meet."""
 
 HANGING = frozenset(name for name, kind in KINDS.items() if kind == "timeout") | {"endless-tiny"}
 
 SOME = {
-    "endless-tiny": {"timeout", "transport"},  # the time or the size runs out first
+    "endless-tiny": {"timeout", "transport"},  # the time or the size limit is reached first
     "flaky": {"status"},  # every third
     "second-dies": {"transport"},  # at most every second
-    "closes-idle": {"transport"},  # a request that was on its way when the server closed
+    "closes-idle": {"transport"},  # a request that was under way when the server closed
     "twice": {"transport"},
     "length-too-short": {"contract", "transport"},
 }

@@ -41,7 +41,7 @@ def test_a_sweep_finds_the_rows_of_a_request_and_ends_with_the_line_to_use(cli, 
 
         assert 0 == ran.code, ran.err
         assert ["rows=1 c=1", "rows=1 c=2", "rows=3 c=1", "rows=3 c=2", "rows=20 c=1", "rows=20 c=2"] == list(points)
-        # Each request takes as long whatever is in it: the most rows in flight score fastest.
+        # Each request takes the same time whatever its size, so the most rows in flight score fastest.
         chosen = report["grid"]["points"][report["grid"]["chosen"]]
         assert (20, 2, "measured") == (chosen["rows"], chosen["concurrency"], chosen["state"])
         assert ("batch-rows", 20.0) == (report["search"]["kind"], report["search"]["value"])
@@ -51,7 +51,7 @@ def test_a_sweep_finds_the_rows_of_a_request_and_ends_with_the_line_to_use(cli, 
         assert pytest.approx(20 * report["throughput"]["ok_per_s"]) == report["throughput"]["rows_per_s"]
         assert 0 == report["counts"]["failed"]
         assert {20} == {int(payload["name"].split(", ")[1].split()[0]) for payload in report["run"]["payloads"]}
-        # The line is one that works.
+        # The recommended command works.
         words = shlex.split(report["grid"]["command"])[1:]
         assert 7 == len(cli(*words).out.splitlines())
 

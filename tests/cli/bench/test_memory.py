@@ -1,4 +1,4 @@
-"""Memory does not grow with the requests, whatever the server sends."""
+"""Memory does not grow with the number of requests, whatever the server sends."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`--abort-on-slo` and `--failures-as-infinite` as a user meets them."""
+"""`--abort-on-slo` and `--failures-as-infinite` from the command line."""
 
 import pytest
 

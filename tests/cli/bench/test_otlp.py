@@ -1,4 +1,4 @@
-"""`bench --otlp`: what a collector gets equals the report, and a collector that fails costs the run nothing."""
+"""`bench --otlp`: the collector gets the report's numbers, and a failing collector does not affect the run."""
 
 import math
 import signal
@@ -37,7 +37,7 @@ def measured(points):
 
 
 def mixed(server, rows, body):
-    """Fail a part of the requests: by their status, by their body, and without an answer."""
+    """Fail some of the requests: by status, by body, and without a reply."""
     match server.requests % 10:
         case 3 | 7:
             return Answer(status=503)
@@ -254,7 +254,7 @@ def test_a_collector_that_hangs_ends_the_run_two_seconds_later_at_most(cli, rows
     assert [f"epkit: --otlp {collector.url}: it does not answer; the last values of the run are missing there"] == (
         ran.lines
     )
-    assert time.monotonic() - begun < 20  # the exporter's own timeout is 10 s, each time
+    assert time.monotonic() - begun < 20  # the exporter's own timeout is 10 s for each try
     assert 1 == len(collector.posted)
 
 

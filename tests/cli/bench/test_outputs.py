@@ -1,4 +1,4 @@
-"""What comes out: formats, files, the dry run, the traffic of -v, the failures that are kept."""
+"""The outputs of a run: formats, files, the dry run, the traffic of -v, the stored failures."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""The panel: on a terminal it shows the run and is gone afterwards, in a pipe there is nothing of it."""
+"""The panel: on a terminal it shows the run and disappears at the end; in a pipe there is no panel."""
 
 import os
 import pty
@@ -71,7 +71,7 @@ def test_a_terminal_that_is_gone_ends_the_panel_and_not_the_run(monkeypatch):
 
 
 def run_on_a_terminal(directory, arguments, **environ):
-    """Run epkit with stderr on a terminal; return what it drew there, and its stdout."""
+    """Run epkit with stderr on a terminal; return its output there, and its stdout."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "epkit", "bench", *arguments],

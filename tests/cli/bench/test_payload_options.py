@@ -1,4 +1,4 @@
-"""What a load sends: many files, lines, tables, bodies that are made, in turn or shuffled."""
+"""The payloads of a load: several files, lines, tables, generated bodies, in order or shuffled."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`epkit bench` through a proxy: with every engine, among workers, and what is said where that fails."""
+"""`epkit bench` through a proxy: with every engine, with workers, and its messages if the proxy fails."""
 
 import base64
 
@@ -21,7 +21,7 @@ def proxy():
 
 @pytest.fixture
 def bench(cli, rows, fault_server, proxy):
-    """Run `epkit bench FLAGS URL` through the proxy, whose password is given."""
+    """Run `epkit bench FLAGS URL` through the proxy, with its password."""
 
     def run(*flags, name="ok", tls=None, password=USER):
         through = ["-X", f"127.0.0.1:{proxy.port}", *(["-P", password] if password else [])]

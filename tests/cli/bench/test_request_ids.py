@@ -1,4 +1,4 @@
-"""`--request-ids`: every request has an id, and what is reported of it names it."""
+"""`--request-ids`: every request has an id, and reports contain it."""
 
 import csv
 import re
@@ -28,7 +28,7 @@ def seen(server, header=HEADER):
 
 
 def slowest_of(rows):
-    """Return the ids of the slowest ten, the slowest first."""
+    """Return the ids of the ten slowest requests, the slowest first."""
     good = sorted((row for row in rows if not row["failure"]), key=lambda row: -float(row["service_ms"]))
     return [row["request_id"] for row in good[:10]]
 

@@ -1,4 +1,4 @@
-"""`--save`, `report` and `compare` as a user meets them."""
+"""`--save`, `report` and `compare` from the command line."""
 
 import csv
 import json
@@ -73,13 +73,13 @@ def test_the_files_of_a_run_are_written_again_as_they_were(cli, bench):
 
 @pytest.mark.parametrize(("name", "sent"), [("format-1", 60), ("sweep", 120)])
 def test_the_files_of_earlier_versions_are_read_for_ever(cli, name, sent):
-    """format-1 is of the first version; sweep of the one before the code had rooms, by two workers in three phases."""
+    """format-1 is from the first version; sweep is from an early version, with two workers in three phases."""
     ran = cli("report", str(RUNS / f"{name}.epkit"), "--format", "json")
     document = json.loads(ran.out)
     then = json.loads((RUNS / f"{name}.json").read_text(encoding="utf-8"))
 
     def holds(old, new):
-        """What was reported then is reported now; later fields may be added."""
+        """Tell whether the new report contains the old one; new fields may be added."""
         if isinstance(old, dict):
             return all(key in new and holds(value, new[key]) for key, value in old.items())
         if isinstance(old, list):
@@ -187,7 +187,7 @@ def test_samples_as_parquet_are_the_same(cli, bench):
 
 @pytest.fixture
 def arms(cli, bench):
-    """Directories of three runs each: `fast`, `slow` by 80 ms."""
+    """Directories of three runs each: `fast`, and `slow`, which is slower by 80 ms."""
     for arm, name in (("fast", "ok"), ("slow", "delay?ms=80")):
         (cli.directory / arm).mkdir()
         for i in range(3):
@@ -209,7 +209,7 @@ def test_a_comparison_is_shown_in_every_way(arms):
     text = arms("compare", "fast", "slow", "--html", "c.html").out
     markdown = arms("compare", "fast", "slow", "--format", "markdown").out
 
-    # The mean of nine requests may be an outlier's; their median is not.
+    # The mean of nine requests may be dominated by an outlier; their median is not.
     assert re.search(r"The new one is worse in .*\bp50\b", " ".join(text.split()))
     assert all(len(line) <= 80 for line in text.splitlines() if "%" not in line)
     assert re.match(r"### epkit compare: The new one is worse in .*\bp50\b", markdown)

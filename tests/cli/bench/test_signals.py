@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run early, and never without a report."""
+"""Ctrl-C and SIGTERM end a run early, always with a report."""
 
 import array
 import contextlib

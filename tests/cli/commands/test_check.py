@@ -1,4 +1,4 @@
-"""`epkit check` names the cause: against every fault of the fault server, and every mistake with a key."""
+"""`epkit check` finds the cause of every fault of the fault server, and of every mistake with a key."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ WELL = frozenset(
         *("bare-lf", "only-lf", "only-lf-split", "only-lf-chunked"),
     ]
 )
-"""Scored, whatever the manner."""
+"""Behaviours that count as scored."""
 
 HANGING = ("length-too-long", "never", "never-reads", "drip", "slow-header", "held")
 
@@ -73,12 +73,12 @@ CAUSES = {
     ),
     **dict.fromkeys(HANGING, ("example", "no complete reply in time")),
 }
-"""The step that fails, and what is said about it."""
+"""The step that fails, and its message."""
 
 
 @pytest.fixture
 def check(cli, rows):
-    """Check a target with two rows, and return exit code, the steps by name, and stderr."""
+    """Check a target with two rows; return exit code, the steps by name, and stderr."""
 
     def run(*arguments, payload=True):
         ran = cli("check", *(["-p", rows] if payload else []), "--format", "json", *arguments)
@@ -129,7 +129,7 @@ def test_the_first_failure_is_the_cause(check, fault_server, name):
 
 @pytest.fixture
 def gated(bank):
-    """The embedded endpoint, which wants its key."""
+    """The embedded endpoint, which requires its key."""
     return bank.uri
 
 
@@ -245,7 +245,7 @@ def test_https_on_a_port_that_speaks_http(check, fault_server):
 
 @contextlib.contextmanager
 def answering(reply):
-    """Serve one canned reply for every connection, or what a function makes of the request."""
+    """Serve the same reply for every connection, or the result of a function of the request."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.1)
         ended = threading.Event()

@@ -1,4 +1,4 @@
-"""`epkit docs` from its first line to Ctrl-C; what the page does in a browser is in tests/browser."""
+"""`epkit docs` from its first line to Ctrl-C; tests/browser tests its page in a browser."""
 
 import contextlib
 import shutil
@@ -24,7 +24,7 @@ SWAGGER = ROOT / "swagger" / "bank.swagger2.json"
 
 @pytest.fixture
 def docs(cli):
-    """`with docs(…) as (process, url)`: a docs server while it runs."""
+    """`with docs(…) as (process, url)` runs a docs server for the length of the block."""
 
     @contextlib.contextmanager
     def running(*arguments, stdin=None):
@@ -71,7 +71,7 @@ def test_a_prediction_comes_by_way_of_the_page(docs):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_at_once(cli, docs, fault_server, number, code):
-    """A request that hangs does not keep it."""
+    """A hanging request does not delay it."""
     with docs("--schema", SWAGGER, fault_server.url("never")) as (process, url), socket.socket() as hanging:
         host, port = url.removeprefix("http://").rstrip("/").split(":")
         hanging.connect((host, int(port)))
@@ -223,7 +223,7 @@ def test_a_header_without_end_is_refused(docs):
         with contextlib.suppress(OSError):
             sock.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * (1 << 20))
         try:
-            answer = sock.recv(65536)  # a server that reads on would time this out
+            answer = sock.recv(65536)  # a server that reads further would cause a timeout here
         except ConnectionError:
             answer = b""
 

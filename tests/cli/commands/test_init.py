@@ -1,4 +1,4 @@
-"""`epkit init`: a first configuration, nothing overwritten, no key written down."""
+"""`epkit init`: writes a first configuration, overwrites nothing, and never writes a key."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def test_a_link_that_leads_nowhere_is_not_followed(cli):
     ],
 )
 def test_a_key_in_the_url_is_not_written_down(cli, url, left_out):
-    """The harness looks for the canary in the file, too."""
+    """The harness also searches the file for the canary."""
     ran = cli("init", url)
 
     assert 0 == ran.code

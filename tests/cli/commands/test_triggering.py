@@ -1,4 +1,4 @@
-"""`epkit pipeline trigger` and what looks after its run: one request, whatever becomes of it, and the key in no output."""
+"""`epkit pipeline trigger` and the commands for its run: one request in all cases, and the key in no output."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ def server(cli: Cli) -> Iterator[PipelineServer]:
 
 
 def name_it(cli: Cli, server: PipelineServer) -> None:
-    """Have epkit.toml name the published pipeline, and a file its key."""
+    """Write the published pipeline into epkit.toml, and its key into a file."""
     del cli.environ["EPKIT_KEY"]
     cli.write("bank.key", CANARY)
     cli.write("epkit.toml", f'[published.bank]\nurl = "{server.url()}"\nbackend = "local"\nkey_file = "bank.key"\n')
@@ -227,7 +227,7 @@ def test_waiting_outlives_a_busy_server_and_a_restart(cli: Cli, server: Pipeline
     def restart() -> None:
         until(lambda: server.looks.get("bank-1", -1) >= 1)
         server.stop()
-        restarted.wait(1.5)  # longer than a pause between two questions
+        restarted.wait(1.5)  # longer than the pause between two requests
         server.start()
 
     thread = threading.Thread(target=restart)

@@ -1,4 +1,4 @@
-"""A pipeline that was run once, copied for each test: a training costs seconds."""
+"""A pipeline that was run once, and is copied for each test, because a training takes seconds."""
 
 import shutil
 
@@ -13,7 +13,7 @@ PIPELINE = f'[pipelines.bank]\ndata = "bank.csv"\nlabel = "y"\n{TRAIN}\ngate = [
 
 @pytest.fixture(scope="session")
 def ran_once(tmp_path_factory):
-    """A directory in which `epkit pipeline run bank` was run once, and what it printed."""
+    """A directory in which `epkit pipeline run bank` was run once, and the output of that run."""
     pytest.importorskip("lightgbm", reason="needs the extra train")
     directory = tmp_path_factory.mktemp("pipeline")
     bank_like(1500).write_csv(directory / "bank.csv")
@@ -33,7 +33,7 @@ def cli(tmp_path, ran_once):
 
 @pytest.fixture
 def fresh(tmp_path):
-    """The command line in a directory with a table and a pipeline that never ran."""
+    """The command line in a directory with a table and a pipeline that has never run."""
     pytest.importorskip("lightgbm", reason="needs the extra train")
     bank_like(400).write_csv(tmp_path / "bank.csv")
     (tmp_path / "epkit.toml").write_text(PIPELINE)

@@ -1,4 +1,4 @@
-"""Candidates of the user: functions that are tried among the runs, and models that are there already."""
+"""The user's candidates: functions that are tried among the runs, and models that exist already."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import pytest
 from support.cli_harness import complaint
 
 STORE = ".epkit/pipelines/bank"
-# A process loads a file once, under its own name: each test has another one.
+# A process loads a file only once under its name, so each test uses another name.
 MINE = """
 def make():
     from sklearn.linear_model import LogisticRegression
@@ -18,7 +18,7 @@ def make():
 
 
 def train_step(cli, *changes):
-    """Run up to the gate; return what `train` and `gate` left."""
+    """Run up to the gate; return the results of `train` and `gate`."""
     arguments = [word for change in changes for word in ("--set", change)]
     ran = cli("pipeline", "run", "bank", "--format", "json", *arguments)
     steps = {step["step"]: step for step in json.loads(ran.out)["steps"]}
@@ -27,7 +27,7 @@ def train_step(cli, *changes):
 
 @pytest.fixture
 def old(cli):
-    """A model with a card, in the directory `old`: that of the first run."""
+    """A model with a card, in the directory `old`: the model of the first run."""
     trained = json.loads(cli.read(f"{STORE}/champion.json"))["model"]
     shutil.copytree(cli.directory / STORE / trained, cli.directory / "old")
     return cli
@@ -113,7 +113,7 @@ def test_functions_that_return_predictions_are_judged_beside_the_model_and_not_d
     assert ("foretold:long_calls", "accuracy", True, False) == tuple(
         answers[key] for key in ("name", "metric", "better", "deployable")
     )
-    assert ("AUC", True) == (chances["metric"], chances["better"])  # a model of one run has an AUC of 0.5
+    assert ("AUC", True) == (chances["metric"], chances["better"])  # the constant model has an AUC of 0.5
     assert 0.1 < chances["ci95"][0]
     log = cli.read(f"{STORE}/runs/2/logs/train.txt")
     assert "foretold:long_calls: accuracy better by " in log

@@ -1,6 +1,6 @@
-"""The course's own table turns: a model of its early rows, a drift in the late ones, and a new model that is better there.
+"""The course's own table: a model of its early rows, a drift in the late rows, and a new model that is better there.
 
-`nr.employed` orders the rows in time: the file is shuffled, and its early part is a calm economy.
+`nr.employed` orders the rows in time. The file itself is shuffled; in the early rows the economy is calm.
 """
 
 import json
@@ -27,12 +27,12 @@ train = { runs = 6, workers = 2 }
 gate = ["AUC>=0.8", "AUC>=base-0.002"]
 """
 EARLY = 5191.0
-"""`nr.employed` of the early rows is this, or more."""
+"""Early rows have at least this value of `nr.employed`."""
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    """The reports of two runs, on the early rows and on all; the directory of either's model."""
+    """The reports of two runs, on the early rows and on all, and the directories of their models."""
     pytest.importorskip("lightgbm", reason="needs the extra train")
     table = pl.read_csv(shared("data/bank-marketing/bankmarketing_train.csv.gz"))
     directory = tmp_path_factory.mktemp("story")
@@ -71,7 +71,7 @@ def test_the_gate_compares_on_late_rows_that_neither_model_was_trained_on(story)
 
 
 def test_the_new_model_is_better_on_late_rows_and_no_worse_on_early_ones(story):
-    """The same, reckoned apart from the gate: the rows that the new training marked as test rows."""
+    """The same figures, computed without the gate, on the rows that the new training marked as test rows."""
     table, ((_, old), (_, new)) = story
     judged = pl.read_parquet(new.parent / "model.run" / "predictions.parquet")
     rows = table[(judged.filter(pl.col("judged") == "test")["row"] - 1).to_numpy()]

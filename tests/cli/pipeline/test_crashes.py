@@ -1,4 +1,4 @@
-"""A run that is killed, interrupted, or not alone; a table that changes; a disk that is full."""
+"""A run that is killed, interrupted or concurrent with another; a table that changes; a full disk."""
 
 import json
 import os
@@ -15,7 +15,7 @@ STORE = ".epkit/pipelines/bank"
 
 
 def wait_for(path, text, patience_s=90):
-    """Wait until a file has a text in it."""
+    """Wait until a file contains a text."""
     until = time.monotonic() + patience_s
     while not path.exists() or text not in path.read_bytes():
         assert time.monotonic() < until, f"{path} has no {text!r}"
@@ -23,7 +23,7 @@ def wait_for(path, text, patience_s=90):
 
 
 def hashes(cli):
-    """Return the model of the champion."""
+    """Return the digests of the champion's model."""
     return json.loads(cli.read(f"{STORE}/champion.json"))["sha256"]
 
 
@@ -40,7 +40,7 @@ def test_a_run_that_is_killed_in_a_step_goes_on_with_the_same_command(fresh, ran
     ran = fresh("pipeline", "run", "bank")
 
     assert 0 == ran.code, ran.err
-    # The last step may have ended between the line that was waited for and the kill.
+    # The last step may have ended between the line and the kill.
     assert "unfinished" in listed or step == "gate"
     before = {"data": [], "train": ["data"], "gate": ["data", "train"]}[step]
     states = {line.split()[0]: line.split()[1] for line in ran.out.splitlines()}

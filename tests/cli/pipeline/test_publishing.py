@@ -1,4 +1,4 @@
-"""A pipeline published on this machine, asked by the genuine `requests` and by curl, killed in its parts."""
+"""A pipeline published on this machine: the genuine `requests` and curl start runs, and processes are killed."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def until(done: Callable[[], object]) -> None:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """A pipeline that is published, in a project whose table is gone: its runs begin and fail at once."""
+    """A published pipeline in a project without its table, so that its runs fail at once."""
     directory = tmp_path_factory.mktemp("published")
     (directory / "epkit.toml").write_text(CONFIG)
     state = directory / "state"
@@ -73,7 +73,7 @@ def auth(published):
 
 @pytest.fixture
 def idle(published):
-    """Nothing goes on before and after a test."""
+    """No run is in progress before and after a test."""
     over = ("Completed", "Failed", "Canceled")
 
     def quiet() -> bool:
@@ -152,7 +152,7 @@ def test_the_server_is_killed_and_comes_back_with_what_it_knew(published, auth, 
     (server,) = children(supervisor)
 
     os.kill(server, signal.SIGKILL)
-    # The supervisor has the socket: a request that comes meanwhile waits.
+    # The supervisor has the socket, so a request in the meantime waits.
     again = requests.post(published.url, headers={**auth, "Idempotency-Key": "k"}, json={}, timeout=60)
 
     assert (200, first) == (again.status_code, again.json()["name"])
@@ -225,6 +225,6 @@ def test_a_mistake_is_one_line(published, arguments, said):
 
 
 def children(pid: int) -> list[int]:
-    """Return the children of a process that live."""
+    """Return the running children of a process."""
     asked = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return [int(line.split()[0]) for line in asked.stdout.splitlines() if not line.split()[1].startswith("Z")]

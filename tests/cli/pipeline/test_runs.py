@@ -1,4 +1,4 @@
-"""`epkit pipeline` from the command line: runs, what is reused, gates, and what is refused."""
+"""`epkit pipeline` from the command line: runs, reused steps, gates, and refusals."""
 
 import json
 import time
@@ -77,7 +77,7 @@ def test_another_plan_trains_again_and_the_gate_compares_with_the_champion(cli):
     assert {"data": "reused", "train": "ok", "gate": "ok"} == states(found)
     gate = found["steps"][2]["result"]
     assert (1, gate["rows"]) == (gate["champion"]["run"], gate["champion"]["rows"])
-    assert -0.6 < gate["champion"]["differences"]["AUC"]["value"] < -0.3  # one run knows nothing: AUC 0.5
+    assert -0.6 < gate["champion"]["differences"]["AUC"]["value"] < -0.3  # the constant model has an AUC of 0.5
     assert 2 == json.loads(cli.read(f"{STORE}/champion.json"))["run"]
 
 

@@ -1,4 +1,4 @@
-"""A pipeline that epkit itself publishes, asked for runs by `epkit pipeline trigger`: never two runs for one request."""
+"""A pipeline that epkit itself publishes, and runs that `epkit pipeline trigger` starts: never two runs per request."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ pytest.importorskip("uvicorn", reason="needs the extra docs")
 
 @pytest.fixture
 def published(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    """The command line where `bank` is published; what was trained is reused."""
+    """The command line with a published `bank`; the training is reused."""
     cli.environ |= {"HOME": str(tmp_path_factory.mktemp("home")), "XDG_STATE_HOME": ""}
     cli.write("epkit.toml", cli.read("epkit.toml") + 'publishable = ["train.runs", "train.seed"]\n')
     ran = cli("pipeline", "publish", "bank")

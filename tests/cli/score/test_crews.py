@@ -1,4 +1,4 @@
-"""A job that several workers share, of this machine or of a cluster, leaves what one process leaves."""
+"""A job of several workers, of this machine or a cluster, has the same output as a job of one process."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def frame(count):
 
 
 def given(cli, form, count=ROWS):
-    """Write rows in a form, and return the file's name."""
+    """Write rows in a format; return the file's name."""
     name = f"rows{form}"
     path = cli.directory / name
     match form:
@@ -115,7 +115,7 @@ def test_a_worker_that_joins_a_cluster_takes_part(cli, server, own):
 
 
 def sockets(pid, port):
-    """Tell whether a process holds a connection to a port."""
+    """Tell whether a process has a connection to a port."""
     mark = f":{port:04X}"
     inodes = {
         line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[2].endswith(mark)
@@ -191,7 +191,7 @@ def test_sigterm_is_told_by_its_code(cli, server):
 
 
 def test_a_dry_run_starts_no_worker(cli, server, monkeypatch):
-    monkeypatch.setattr("epkit.engines.workers.crew.LocalMember", None)  # it cannot be
+    monkeypatch.setattr("epkit.engines.workers.crew.LocalMember", None)  # it must not be used
     ran = cli(*command(given(cli, ".csv"), server, "out.csv", "--workers", 2, "--dry-run"))
 
     assert 0 == ran.code, ran.err
@@ -232,12 +232,12 @@ def test_workers_that_cannot_be_had_are_refused(cli, server, flags, words):
     assert not (cli.directory / "out.csv").exists()
 
 
-# Tables of several files, and tables that are elsewhere.
+# Tables of several files, and remote tables.
 
 
 @pytest.fixture
 def directory(cli):
-    """A table of eleven parts, as Dask writes it."""
+    """A table of eleven parts, in Dask's format."""
     path = cli.directory / "parts"
     path.mkdir()
     for number in range(11):

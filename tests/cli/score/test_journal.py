@@ -1,6 +1,6 @@
-"""A job that is killed, cut short or disturbed goes on where it was, and ends as an undisturbed one does.
+"""A job that is killed, truncated or disturbed resumes at the same place, and ends with the same output.
 
-`EPKIT_KILLS=50 pytest tests/cli/score/test_journal.py -k killed` is the soak.
+`EPKIT_KILLS=50 pytest tests/cli/score/test_journal.py -k killed` is a long run of this test.
 """
 
 import json
@@ -39,7 +39,7 @@ def table(count):
 
 
 def committed(cli, out):
-    """Return how many rows the journal says are safe."""
+    """Return the number of rows that are safe according to the journal."""
     path = cli.directory / f"{out}.journal"
     points = [line.partition(b" ")[2] for line in path.read_bytes().splitlines()[1:]] if path.exists() else []
     return json.loads(points[-1])["rows"] if points else 0
@@ -54,7 +54,7 @@ def left_over(cli, out):
 def test_a_job_that_is_killed_ends_as_an_undisturbed_one(cli, server, form):
     seed = random.randrange(1 << 30)
     dice = random.Random(seed)
-    # A row or two that fail, so that their list has to be right too.
+    # One or two rows fail, so that their list is tested too.
     server.behave = poisoned(17, ROWS - 2)
     cli.write("rows.csv", table(ROWS))
     command = ["score", "rows.csv", "--target", server.url, NO, "-c", 4]
@@ -88,7 +88,7 @@ def test_a_job_that_is_killed_ends_as_an_undisturbed_one(cli, server, form):
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_a_job_that_the_epkit_before_left_goes_on(cli, server, form):
-    """tests/data/jobs holds what a job of an earlier epkit left when it was killed, and the output of a whole one."""
+    """tests/data/jobs has the files of a job that was killed in an earlier epkit, and the output of a complete job."""
     server.behave = poisoned(17, 118)
     cli.write("epkit.toml", f'[endpoints.old]\nuri = "{server.url}"\nauth = "none"\n')
     for path in (DATA / "jobs").iterdir():

@@ -1,4 +1,4 @@
-"""`epkit score` through a proxy: same rows, same retries, and the proxy's password nowhere."""
+"""`epkit score` through a proxy: the same rows and retries, and the proxy's password appears nowhere."""
 
 import base64
 import json
@@ -57,7 +57,7 @@ def test_tls_goes_through_a_tunnel(cli, fault_server, proxy):
     ran = cli("score", "rows.json", "--no-validate", "--target", url, *through)
 
     assert (0, 2) == (ran.code, len(predictions(ran))), ran.err
-    # The rows, and the contract that says how they are written.
+    # The rows, and the contract that describes their form.
     assert [f"CONNECT 127.0.0.1:{fault_server.tls['valid']} HTTP/1.1"] * 2 == [line for line, _ in proxy.seen]
 
 

@@ -1,4 +1,4 @@
-"""Replies as servers really send them, from the command line: scored to the right rows, or refused with the reason."""
+"""Real servers' replies, from the command line: predictions go to the right rows, or are refused with a reason."""
 
 import json
 

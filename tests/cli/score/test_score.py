@@ -1,4 +1,4 @@
-"""`epkit score` from the command line: what goes in, what comes out, what is said about it."""
+"""`epkit score` from the command line: its inputs, its outputs, and its messages."""
 
 import csv
 import gzip

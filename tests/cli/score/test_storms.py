@@ -1,6 +1,6 @@
-"""A bad world: rows through refusals, outages and a server that misbehaves on purpose.
+"""Difficult conditions: rows get through refusals, outages and a server that misbehaves on purpose.
 
-`EPKIT_ROWS=100000` makes every storm a long one; by default two are.
+`EPKIT_ROWS=100000` makes every storm a long one; by default only two are long.
 """
 
 import json

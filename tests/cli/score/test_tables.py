@@ -1,4 +1,4 @@
-"""Tables as people have them, scored from the command line."""
+"""Realistic tables, scored from the command line."""
 
 import csv
 import gzip
@@ -39,7 +39,7 @@ def table(cli, name):
 
 
 def test_the_courses_table_with_an_id_and_its_answer_gets_the_right_predictions(cli):
-    """Held by the genuine embedded endpoint, whose contract has neither column."""
+    """The genuine embedded endpoint scores it; its contract has neither column."""
     cli.write("rows.csv", text_of([HEADER, *ROWS]))
     cli.write("course.csv", text_of([["id", *HEADER, "y"], *([f"A{n:03}", *row, "no"] for n, row in enumerate(ROWS))]))
     assert 0 == cli("score", "rows.csv", "-o", "plain.csv").code

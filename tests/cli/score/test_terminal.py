@@ -1,4 +1,4 @@
-"""`epkit score` on a terminal: a table, a line of progress that goes away again, no colours."""
+"""`epkit score` on a terminal: a table, a line of progress that disappears, no colours."""
 
 import os
 import pty
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-termin
 
 
 def on_a_terminal(cli, *arguments):
-    """Run a command with all its streams on a pseudo-terminal; return all that it showed."""
+    """Run a command with all its streams on a pseudo-terminal; return everything that it showed."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "epkit", *map(str, arguments)],

@@ -1,4 +1,4 @@
-"""What `epkit train --backend azureml` refuses before anything is sent, and what it would send."""
+"""The refusals of `epkit train --backend azureml` before anything is sent, and the request that it would send."""
 
 import pytest
 
@@ -12,7 +12,7 @@ ONLY_HERE = (
     "--custom", "--base", "--group", "--time: ", "--threshold", "--balanced", "--cohorts", "--pairs", "--export",
     "--gate cohort", "--gate AUC", "--gate ece",
 )  # fmt: skip
-"""What begins a line about that which only this machine can do."""
+"""The beginning of a message about an option that only this machine supports."""
 
 
 @pytest.fixture

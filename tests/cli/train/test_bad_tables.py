@@ -1,4 +1,4 @@
-"""`epkit train` given what cannot be learned from, or used: one line, exit 2, and nothing is left that looks like a model."""
+"""`epkit train` with unusable tables: one line, exit code 2, and nothing is left that looks like a model."""
 
 import gzip
 import json
@@ -22,13 +22,13 @@ WORDS = ("no", "yes", "no")
 
 
 def table(rows=ROWS, **columns):
-    """Return the text of a table: a number, and a label of two words."""
+    """Return the text of a table: a number, and a label with two values."""
     given = {"a": [row % 7 for row in range(rows)], "y": [WORDS[row % 3] for row in range(rows)]} | columns
     return pl.DataFrame(given).write_csv()
 
 
 def one_in(rows, value, others):
-    """Return a column with one value that is not like the others, in the row 78."""
+    """Return a column in which only the value in row 78 differs."""
     return [value if row == 77 else others(row) for row in range(rows)]
 
 
@@ -147,7 +147,7 @@ OPTIONS = {
 
 @pytest.fixture
 def cli(cli):
-    """The command line, with the time that a busy machine takes to import LightGBM."""
+    """The command line, with enough time to import LightGBM on a busy machine."""
     cli.patience_s = 150
     return cli
 
@@ -217,7 +217,7 @@ def test_a_second_run_in_the_same_directory_waits_for_nobody(cli):
 
 @pytest.mark.parametrize("pages", [2, 8, 12, 16, 20])
 def test_a_full_disk_is_one_line_and_never_half_a_model(cli, pages):
-    """Of few pages the search ends, of more the model cannot be written, and of more still the reports."""
+    """With few pages the search ends; with more, the model cannot be written; with still more, the reports cannot."""
     cli.write("t.csv", table())
     with small_disk(100 * PAGE) as folder:
         fill(folder, pages * PAGE)
@@ -292,7 +292,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_the_search_is_replaced(cli):
 
 
 def worker_below(directory):
-    """Return the process that tries runs for a search in a directory, None where there is none."""
+    """Return the process that tries runs for a search in a directory, None if there is none."""
     for process in os.listdir("/proc"):
         try:
             with open(f"/proc/{process}/cmdline", "rb") as file:

@@ -20,7 +20,7 @@ PAYLOAD = "bank-two-rows.json"
 
 
 def command_line(directory):
-    """Return a command line with a project and a home of its own."""
+    """Return a command line with a separate project and home."""
     (directory / "home").mkdir()
     (directory / "project").mkdir()
     cli = Cli(directory=directory / "project", patience_s=200)
@@ -30,7 +30,7 @@ def command_line(directory):
 
 
 def deployed(cli, *options):
-    """Train a model and deploy it; what is deployed is deleted at the end."""
+    """Train a model and deploy it; the deployment is deleted at the end."""
     ran = cli("train", *options, "--label", "y", "-o", "model", "--workers", 1)
     assert (0, "") == (ran.code, ran.err), ran.err
     ran = cli("deploy", "create", "bank", "--model", "model", "--entry", "score.py")
@@ -39,7 +39,7 @@ def deployed(cli, *options):
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
-    """The five commands' project, with `bank` deployed in it."""
+    """The project of the five commands, in which `bank` is deployed."""
     scoring_server.require()
     cli = command_line(tmp_path_factory.mktemp("bank"))
     cli.write("bank.csv", sample_table(rows=2000))
@@ -51,7 +51,7 @@ def bank(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judged(bank):
-    """What training says of the test rows; the rows themselves are in `test.csv`."""
+    """The training's judgement of the test rows; the rows themselves are in `test.csv`."""
     found = pl.read_parquet(bank.directory / "model.run" / "predictions.parquet").filter(pl.col("judged") == "test")
     rows = pl.read_csv(bank.directory / "bank.csv")[(found["row"] - 1).to_list()]
     rows.drop("y").write_csv(bank.directory / "test.csv")

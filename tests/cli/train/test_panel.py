@@ -1,4 +1,4 @@
-"""The panel of a search: on a terminal it shows how far it is and is gone afterwards, in a pipe there is nothing of it."""
+"""The panel of a search: on a terminal it shows the progress and disappears at the end; in a pipe there is no panel."""
 
 import os
 import pty
@@ -98,7 +98,7 @@ sys.stderr.write("over")
 
 
 def on_a_terminal(term, *arguments):
-    """Run the script with stderr on a terminal, and return what it drew there."""
+    """Run the script with stderr on a terminal; return its output there."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *arguments],
@@ -125,7 +125,7 @@ def test_a_terminal_shows_the_panel_and_then_nothing_of_it():
 
     assert "best so far" in seen
     assert "4 min left" in seen
-    assert seen.rpartition("\x1b[2K")[2].endswith("over")  # the last line was erased before what came after
+    assert seen.rpartition("\x1b[2K")[2].endswith("over")  # the last line was erased before the next output
 
 
 def test_a_terminal_that_can_do_nothing_gets_a_line():

@@ -1,4 +1,4 @@
-"""`epkit train` from the command line: what it writes, what it says, and how it ends."""
+"""`epkit train` from the command line: its files, its messages, and its exit codes."""
 
 import json
 import pickle
@@ -28,7 +28,7 @@ GATES = ("--gate", "AUC>=0.5", "--gate", "accuracy>=0.999")
 
 @pytest.fixture
 def cli(cli):
-    """The command line, with the time that a busy machine takes to train."""
+    """The command line, with enough time for a training on a busy machine."""
     cli.patience_s = 150
     return cli
 
@@ -42,9 +42,9 @@ def bank(cli):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Two commands and what came of them, for all tests that only look: one quick, and one as `whole`, of 12 runs.
+    """Two commands and their results, for all tests that only read: a quick one, and `whole`, with 12 runs.
 
-    The quick one has gates, of which one is missed, prints its report as JSON, and knows the customers.
+    The quick one has gates, one of which is missed; it prints its report as JSON, and has `customer` as an id.
     """
     cli = Cli(directory=tmp_path_factory.mktemp("trained"), patience_s=150)
     frame = pl.read_csv(sample_table(rows=1500).encode()).with_row_index("customer")
@@ -57,7 +57,7 @@ def trained(tmp_path_factory):
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A directory with trainings, and what their commands left."""
+    """A directory with trainings, and the results of their commands."""
 
     cli: Cli
     quick: Ran
@@ -176,7 +176,7 @@ def test_a_challenger_is_held_against_the_model_in_use_on_rows_that_neither_saw(
     _, report = documents(cli, "new")
     assert report["base"]["rows"] == report["test"]["rows"]
     assert "passed" == report["gates"][0]["state"]
-    # Of another seed a fifth of the test rows are new to both, too few of 1,500 rows.
+    # With another seed, a fifth of the test rows are new to both models, which is too few of 1,500 rows.
     other = cli("train", "old.csv", "--label", "y", "-o", "other", "--seed", 1, *gate, *QUICK)
     complaint(other, 5)
     _, report = documents(cli, "other")

@@ -1,4 +1,4 @@
-"""Contracts are read, and broken ones name their own fault."""
+"""Contracts are read, and an error of a broken one names its cause."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The operation of a contract is the one whose path, templates included, is the target's."""
+"""The operation of a contract is the one whose path matches the target's; the path may be a template."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where rows are, how they are written and what their columns are is read out of contracts of every kind."""
+"""The place, form and columns of rows are found in contracts of every kind."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from support.made_contracts import (
 
 
 def kinds(document: dict[str, Any], path: str | None = None) -> Any:
-    """Return where the rows are, their form, and the kind of each column."""
+    """Return the place of the rows, their form, and the kind of each column."""
     spec = rows_of(parse(document, at=path))
     if spec is None:
         return None

@@ -1,4 +1,4 @@
-"""Who may speak to the docs server."""
+"""The requests that the docs server accepts, by their origin."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The contract as the page shows it, and which requests it may make."""
+"""The contract in the form for the page, and the requests that the page may make."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What of a reply reaches the page."""
+"""The parts of a reply that reach the page."""
 
 import gzip
 

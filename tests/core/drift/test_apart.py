@@ -1,4 +1,4 @@
-"""Mann and Whitney's statistic, and a classifier's verdict by it."""
+"""Mann and Whitney's statistic, and a classifier's verdict from it."""
 
 import itertools
 
@@ -12,7 +12,7 @@ from epkit.core.drift.reference import Reference
 
 @pytest.mark.parametrize("scores", [[1, 2, 3, 4, 5, 6], [1, 1, 2, 2, 2, 3], [0, 0, 0, 0, 0, 1]])
 def test_mean_and_variance_are_those_of_all_deals(scores):
-    """Held against every way to deal two of the six scores to the new side."""
+    """Compare with every division in which two of the six scores are on the new side."""
     areas = []
     for new in itertools.combinations(range(6), 2):
         is_new = np.isin(np.arange(6), new)
@@ -29,7 +29,7 @@ def test_there_is_nothing_to_compare_where_a_side_or_a_difference_is_missing():
 
 
 def rows(scores, is_new):
-    """Rows of one column, in folds by turns."""
+    """Return rows of one column, and their folds in turns."""
     count = len(is_new)
     return BothSamples(
         matrix=np.array(scores, float).reshape(-1, 1), is_new=is_new, folds=np.arange(count) % FOLDS, categories=(0,)
@@ -37,7 +37,7 @@ def rows(scores, is_new):
 
 
 def by_itself(matrix, is_new, folds, categories, seed):
-    """A classifier that takes the column for the score."""
+    """Use the column as the score of a classifier."""
     return matrix[:, 0]
 
 

@@ -1,4 +1,4 @@
-"""The JSON document of a look for drift: there and back, and its schema."""
+"""The JSON document of drift: writing and reading, and its schema."""
 
 import json
 

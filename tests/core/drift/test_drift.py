@@ -1,4 +1,4 @@
-"""What is found in tables that drifted, and that next to nothing is found in those that did not."""
+"""Drift is found in tables that drifted, and almost never in tables that did not."""
 
 import io
 import json
@@ -21,7 +21,7 @@ ECONOMY = ["emp.var.rate", "cons.price.idx", "cons.conf.idx", "euribor3m", "nr.e
 
 @pytest.fixture(scope="module")
 def sample():
-    """The generated table of the course's kind, and its two regimes."""
+    """The generated table in the style of the course's, and its two regimes."""
     table = pl.read_csv(io.StringIO(sample_table(rows=9000, seed=7)))
     late = pl.col("nr.employed") < 5191
     return table, table.filter(~late), table.filter(late)
@@ -29,7 +29,7 @@ def sample():
 
 @pytest.fixture(scope="module")
 def course():
-    """The course's own table, early and late."""
+    """The course's own table, its early and its late rows."""
     table = pl.read_csv(shared("data/bank-marketing/bankmarketing_train.csv.gz"))
     late = pl.col("nr.employed") < 5191
     return table.filter(~late), table.filter(late)
@@ -40,7 +40,7 @@ def card_reference(table):
 
 
 def dealt(table, old, new, seed):
-    """Two sides of one table, drawn without putting back."""
+    """Return two sides of one table, drawn without replacement."""
     places = np.random.default_rng(seed).permutation(table.height)[: old + new]
     return table[places[:old]], table[places[old:]]
 

@@ -1,4 +1,4 @@
-"""The index, and its threshold by chance."""
+"""The index, and its threshold for chance."""
 
 import math
 
@@ -58,7 +58,7 @@ def test_a_level_that_takes_more_deals_than_are_drawn_at_once_is_decided_all_the
 
 def test_the_deals_end_as_soon_as_one_decides():
     class Counting:
-        """A generator that counts how often it is asked."""
+        """A generator that counts its calls."""
 
         def __init__(self):
             self.asked = 0

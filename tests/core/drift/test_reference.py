@@ -1,4 +1,4 @@
-"""The old side: the same from a card as from the table that it was made of."""
+"""The old side: equal from a card and from the table of that card."""
 
 import json
 
@@ -26,7 +26,7 @@ def card():
 
 
 def said(column):
-    """What a column of a reference says, comparable."""
+    """Return the contents of a reference's column in a form that can be compared."""
     edges = None if column.edges is None else column.edges.tolist()
     return column.name, column.part, edges, column.values, column.counts.tolist(), column.other, column.missing
 

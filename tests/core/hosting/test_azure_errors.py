@@ -1,4 +1,4 @@
-"""What SDKs raise is reduced to code, message and advice, whatever they wrap around them."""
+"""Exceptions of SDKs are reduced to code, message and advice, with any text around these."""
 
 import json
 
@@ -9,7 +9,7 @@ from support.canary import CANARY
 
 
 class HttpResponseError(Exception):
-    """As azure-core has it."""
+    """The exception of azure-core."""
 
     def __init__(self, message: str, status: int, body: object) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class Response:
 
 
 class WebserviceException(Exception):  # noqa: N818 - the SDK's name
-    """As azureml-core has it."""
+    """The exception of azureml-core."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

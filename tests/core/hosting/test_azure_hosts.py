@@ -1,4 +1,4 @@
-"""To whom a token of Azure's may go, whatever a URL is made to look like."""
+"""The hosts to which an Azure token may be sent, for URLs that try to deceive."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_token_goes_nowhere_else(url: str):
     try:
         found = parse(url)
     except UsageError:
-        return  # it is no URL at all
+        return  # it is not a URL
 
     assert not takes_token(found, NAMED)
 

@@ -1,4 +1,4 @@
-"""What run history and MLflow say of a job's trials, and what they might say."""
+"""Documents of run history and MLflow about a job's trials, valid and invalid."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bodies that put a resource back: nothing read-only, nothing lost, nothing shared with what was read."""
+"""Bodies that put a resource back: without read-only properties or loss, and without objects of the input."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What backends say: values, traffic, and which lines of a log are new."""
+"""Values from backends: endpoints, traffic, and the new lines of a log."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a terminal would act on is shown in a log, not acted on."""
+"""Control sequences in a log are shown, so that the terminal does not execute them."""
 
 import unicodedata
 

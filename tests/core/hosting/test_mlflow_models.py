@@ -1,4 +1,4 @@
-"""The contract that is made of an MLflow model's signature: what epkit's own reader makes of it."""
+"""The contract made from an MLflow model's signature, as epkit's own reader understands it."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ def signed(inputs: Any, outputs: Any = None, params: Any = None) -> dict[str, An
 
 
 def row(mlmodel: dict[str, Any], *examples: object) -> Any:
-    """The body of the contract's example."""
+    """Return the body of the contract's example."""
     contract = parse(contract_of(mlmodel, examples, title="bank"))
 
     assert "/invocations" == contract.path

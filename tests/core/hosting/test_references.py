@@ -1,4 +1,4 @@
-"""Models that Azure has, as users write them."""
+"""References to models at Azure, as users write them."""
 
 import pytest
 

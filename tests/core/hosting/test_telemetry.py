@@ -12,7 +12,7 @@ REQUEST = {
     "data": {
         "baseType": "RequestData",
         "baseData": {
-            # What the exporter measures is its own span.
+            # The exporter measures only its own span.
             "duration": "0.00:00:00.000", "responseCode": "0", "success": True,
             "properties": {
                 "start_time": "2026-01-01T00:00:00Z", "duration": "00:00:01.023", "resultCode": "500",

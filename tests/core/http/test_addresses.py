@@ -1,4 +1,4 @@
-"""A host is an address, or this machine alone, by what it says and not by what the DNS would."""
+"""Whether a host is an address, or this machine, is decided by its text and not by the DNS."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where a request goes, as its Host header names it."""
+"""The destination of a request, and its Host header."""
 
 from dataclasses import FrozenInstanceError
 

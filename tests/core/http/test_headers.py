@@ -1,4 +1,4 @@
-"""A raw header block is read as RFC 9112 has it, whole or not."""
+"""A raw header block is read by RFC 9112, complete or incomplete."""
 
 import pytest
 from hypothesis import given

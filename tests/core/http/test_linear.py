@@ -1,4 +1,4 @@
-"""Whatever a server, a contract or a file says, no text takes longer than its length explains."""
+"""For any text from a server, a contract or a file, the time of processing is proportional to its length."""
 
 import contextlib
 import time
@@ -18,7 +18,7 @@ from epkit.errors import EpkitError
 
 SIZE = 20_000
 MOST_S = 2
-"""Seconds of CPU: of the patterns that were quadratic none took less than ten, the linear ones take some hundredths."""
+"""Limit in seconds of CPU: the quadratic patterns needed at least ten, the linear ones need some hundredths."""
 
 KEYS = (
     *("-abcdefgh12345678", 'c4n/ary+K3y=&"7\\', "%%%%%%25", "----", '"\\\n"\\', "aaaaaaaa", "////++++", "a***"),
@@ -79,7 +79,7 @@ def tokens_of(key: str) -> list[str]:
 @pytest.mark.parametrize("key", KEYS)
 def test_masking(key):
     for token in tokens_of(key):
-        # "a***": what masks other things follows an "a".
+        # "a***": the text that masks other secrets follows an "a".
         assert key == "a***" or key not in (_in_time(lambda text: mask_text(text, [Secret(key)]), token) or "")
 
 
@@ -100,7 +100,7 @@ def _in_time(function, token):
     began = time.process_time()
     with contextlib.suppress(
         EpkitError, ValueError, RecursionError
-    ):  # it is no URL, no JSON: said in time all the same
+    ):  # it is neither a URL nor JSON; the refusal must also come in time
         found = function(text)
     took = time.process_time() - began
 

@@ -1,4 +1,4 @@
-"""Nothing that is a credential survives a mask."""
+"""No credential remains after masking."""
 
 import base64
 import enum

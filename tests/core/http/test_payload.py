@@ -1,4 +1,4 @@
-"""A payload knows its digest and its place, and keeps its rows out of its repr."""
+"""A payload has a digest and a place, and its repr does not contain its rows."""
 
 from epkit.core.http.payload import Payload
 

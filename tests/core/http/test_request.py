@@ -1,4 +1,4 @@
-"""A request is built once and says what was asked."""
+"""A request is built once, and contains the requested values."""
 
 from dataclasses import replace
 

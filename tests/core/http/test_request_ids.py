@@ -1,4 +1,4 @@
-"""The ids of requests: how they are written, and where they stand in a request."""
+"""The ids of requests: their form, and their place in a request."""
 
 import re
 

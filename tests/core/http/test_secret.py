@@ -1,4 +1,4 @@
-"""A secret is shown by `reveal` and by nothing else."""
+"""Only `reveal` shows a secret."""
 
 import copy
 import json

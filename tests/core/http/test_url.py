@@ -1,4 +1,4 @@
-"""URLs are taken apart to the letter of RFC 3986, and their credentials never come back in a string."""
+"""URLs are parsed strictly by RFC 3986, and no string contains their credentials."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""A text that is not JSON is described in the same words on every Python."""
+"""The description of a text that is not JSON is the same in every Python."""
 
 import json
 

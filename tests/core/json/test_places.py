@@ -1,4 +1,4 @@
-"""The place of a value in a JSON text is found without decoding all of it."""
+"""The place of a value in a JSON text is found without decoding the whole text."""
 
 import pytest
 

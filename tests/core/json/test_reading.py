@@ -1,4 +1,4 @@
-"""A text is decoded as the genuine server decodes it, or refused with its place, the reason and a hint."""
+"""A text is decoded like in the genuine server, or refused with its place, the reason and a hint."""
 
 import json
 import math

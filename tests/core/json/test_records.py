@@ -1,4 +1,4 @@
-"""Records that epkit wrote are read as anybody's: type and bounds of each value, in words."""
+"""Records that epkit wrote are read like any foreign file: type and bounds of each value are checked, with messages."""
 
 import json
 

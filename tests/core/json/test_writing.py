@@ -1,4 +1,4 @@
-"""JSON is written by the fast writer or, in the same form, by the standard library's."""
+"""JSON is written by the fast writer or, with the same result, by the standard library's."""
 
 import json
 import math

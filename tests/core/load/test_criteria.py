@@ -1,4 +1,4 @@
-"""The words of what is aimed at."""
+"""The syntax of criteria for a search."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""The grid of a sweep of batch sizes: how it is written, when its points are measured, and which drop out."""
+"""The grid of a sweep of batch sizes: its syntax, the order of its measurements, and the points that drop out."""
 
 import pytest
 from hypothesis import given
@@ -90,7 +90,7 @@ def test_what_a_sweep_varies_is_told_by_its_words():
 
 
 def measured(rounds, took=None):
-    """Play rounds to their end without a judgement; return the turns."""
+    """Run rounds to their end without a judgement; return the turns."""
     turns = []
     while (turn := rounds.next()) is not None:
         turns.append(turn)
@@ -148,7 +148,7 @@ def test_a_point_that_another_beats_in_both_beyond_the_intervals_drops_out():
     rounds.judge(
         {
             points[0]: good((90, 110), (5, 6)),
-            points[1]: good((900, 1100), (5.5, 7)),  # faster, and by its p99 not provably slower
+            points[1]: good((900, 1100), (5.5, 7)),  # faster, and its p99 is not provably slower
             points[2]: good((700, 880), (8, 9)),  # slower in both
         }
     )

@@ -1,4 +1,4 @@
-"""The stop rule: it ends, it is right as often as it says, and luck does not end it."""
+"""The stop rule: it ends, its error rate is as stated, and chance does not end it."""
 
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from epkit.core.load.looks import ALPHA, GROWTH, LEAST, Looks
 
 
 def run(text: str, seed: int, most: int = 60_000) -> tuple[Looks, np.ndarray]:
-    """Look at growing samples of a lognormal endpoint until the rule says stop, or there is no more."""
+    """Apply the rule to growing samples of a lognormal endpoint until it stops, or until *most* requests."""
     values = (np.random.default_rng(seed).lognormal(0, 0.5, most) * 1e7).astype(np.int64)
     looks = Looks(parse_tight(text))
     while looks.next_at <= most:

@@ -1,4 +1,4 @@
-"""Rows go to the phase in which they were due."""
+"""Rows belong to the phase in which they were due."""
 
 import numpy as np
 

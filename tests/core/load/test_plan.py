@@ -1,4 +1,4 @@
-"""A plan is a value: it can be compared, and it cannot be changed."""
+"""A plan is a value: it can be compared, and cannot be changed."""
 
 from dataclasses import FrozenInstanceError
 

@@ -1,4 +1,4 @@
-"""When requests are due: tables for what is regular, a Kolmogorov-Smirnov test for what is random."""
+"""Due times: tables for regular arrivals, a Kolmogorov-Smirnov test for random ones."""
 
 import itertools
 import math
@@ -33,7 +33,7 @@ def every(phase: Phase, seed: int = 0) -> list[int]:
         (open_phase(0.5, 5), [0, 2 * SECOND, 4 * SECOND]),
         (open_phase(4, 1, requests=2), [0, 250 * MS]),
         (open_phase(4, 0.5, requests=9), [0, 250 * MS]),
-        # Λ(t) = t² for a ramp 0..2 in 1 s: 0 and 1 are at its ends, and the end is not in it.
+        # Λ(t) = t² for a ramp 0..2 in 1 s: arrivals 0 and 1 are at its ends, and the end is excluded.
         (open_phase(0, 1, rate_to=2.0), [0]),
         # Λ(t) = 2 t²: 0, 1 at √½.
         (open_phase(0, 1, rate_to=4.0), [0, 707_106_781]),
@@ -73,7 +73,7 @@ def test_a_long_level_does_not_drift():
 
 
 def kolmogorov(values: np.ndarray) -> float:
-    """The largest distance of values in (0, 1) from the uniform distribution, times √n."""
+    """Return the largest distance of values in (0, 1) from the uniform distribution, times √n."""
     n = len(values)
     ordered = np.sort(values)
     above = np.arange(1, n + 1) / n - ordered
@@ -90,7 +90,7 @@ def test_random_arrivals_pass_a_kolmogorov_smirnov_test(seed, begin, end):
     area = begin * times + slope * times**2 / 2
     gaps = np.diff(area, prepend=0.0)
 
-    # 1.95 is passed by one sample in a thousand; the seeds are fixed.
+    # One sample in a thousand exceeds 1.95; the seeds are fixed.
     assert kolmogorov(1 - np.exp(-gaps)) < 1.95, "times between arrivals are exponential"
     assert kolmogorov(area / planned(phase)) < 1.95, "arrivals are spread as the rate is"
     assert abs(len(times) - planned(phase)) < 4 * math.sqrt(planned(phase))

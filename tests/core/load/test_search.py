@@ -1,4 +1,4 @@
-"""The search for a rate, on simulated endpoints: it ends in time, and finds what is there."""
+"""The search for a rate, on simulated endpoints: it ends in time, and finds the right rate."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ MS = 1_000_000
 
 
 class Endpoint:
-    """A queue with one server of exponential service times (M/M/1), of which the percentiles are known.
+    """A queue with one server of exponential service times (M/M/1), whose percentiles are known.
 
     Source: the response time is exponential with rate μ − λ: Kleinrock, Queueing Systems (1975), § 3.2.
     """
@@ -134,7 +134,8 @@ def test_a_confirmation_that_misses_is_tried_a_tenth_lower():
 
 def test_what_was_confirmed_is_the_answer_though_a_lucky_probe_met_more():
     found = RateSearch(100 * MS, 1000)
-    # 50, 100 and 200 meet, 400 does not, 283 meets, 336 misses, 308 meets; then 308 and 277 are not confirmed, 250 is.
+    # 50, 100 and 200 meet it, 400 does not, 283 meets it, 336 misses, 308 meets it; then 308 and 277 are not confirmed,
+    # 250 is.
     for ms in (10, 10, 10, 10, 500, 10, 500, 10, 500, 500, 10):
         probe = found.next()
         assert probe is not None

@@ -1,4 +1,4 @@
-"""Shares of a plan are together the plan: no request more or less, none at another time."""
+"""The shares of a plan add up to the plan: the same requests at the same times."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The words of a load, and what they are refused for."""
+"""The syntax of stages, and its errors."""
 
 import pytest
 

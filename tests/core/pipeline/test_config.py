@@ -1,4 +1,4 @@
-"""`[pipelines.NAME]`: what it may say, and in which words a mistake is reported."""
+"""`[pipelines.NAME]`: its values, and the messages for mistakes in it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`epkit.pipeline/1`: there and back, and its schema against documents whole and broken."""
+"""`epkit.pipeline/1`: writing and reading, and its schema with valid and invalid documents."""
 
 import json
 

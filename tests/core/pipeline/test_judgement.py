@@ -1,4 +1,4 @@
-"""When a new model is needed."""
+"""The conditions under which a new model is needed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a candidate is tried with: golden rows and their answers, and payloads good and bad."""
+"""The trials of a candidate: golden rows with their predictions, and valid and invalid payloads."""
 
 import json
 

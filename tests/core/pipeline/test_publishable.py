@@ -1,4 +1,4 @@
-"""What callers of a published pipeline may set: what its owner listed, and never a path, a command or a gate."""
+"""The listed parameters that callers of a published pipeline may set: never a path, a command or a gate."""
 
 import pytest
 
@@ -125,7 +125,7 @@ def test_what_is_not_listed_is_refused_with_its_name(name):
         ({}, {"runs": 10**9}, ["train.runs"], False),
         ({"runs": 30}, {"runs": 31}, ["train.runs<=30"], False),
         ({"runs": 3}, {"runs": 1000}, ["train.runs<=1000"], True),
-        ({}, {"time_limit": "87600h"}, ["train.time_limit"], True),  # without a limit there is none anyway
+        ({}, {"time_limit": "87600h"}, ["train.time_limit"], True),  # without a limit it has no effect
         ({"time_limit": "1m"}, {"time_limit": "10m"}, ["train.time_limit"], True),
         ({"time_limit": "1m"}, {"time_limit": "601s"}, ["train.time_limit"], False),
         ({}, {"time_limit": "2h"}, ["train.time_limit<=1h"], False),

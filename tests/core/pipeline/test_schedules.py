@@ -1,4 +1,4 @@
-"""When a pipeline runs by itself: what is taken, and what cron, systemd and a shell make of what is written."""
+"""Schedules of a pipeline: accepted values, and how cron, systemd and a shell interpret the generated text."""
 
 import os
 import shutil
@@ -75,7 +75,7 @@ def test_an_interval_that_cron_cannot_count_is_refused(text: str):
 
 
 def test_what_cron_hands_to_the_shell_is_the_command_in_its_directory(tmp_path: Path):
-    """cron takes the rest of the line up to a bare %, and \\% for %."""
+    """cron runs the rest of the line up to a bare %, and replaces \\% by %."""
     place = tmp_path / "it's 100 % a $place"
     place.mkdir()
     script = place / "say; it"

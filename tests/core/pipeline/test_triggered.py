@@ -1,4 +1,4 @@
-"""What servers tell of runs and published pipelines: read where it is there, refused where it is not, never a crash."""
+"""Servers' documents about runs and published pipelines: valid values are read, others are refused, without a crash."""
 
 import contextlib
 import json

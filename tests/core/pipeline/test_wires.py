@@ -1,4 +1,4 @@
-"""The two wires of published pipelines: what one side writes, the other side reads."""
+"""The two protocols of published pipelines: one side reads what the other side writes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Replies are decoded as servers really send them."""
+"""Replies of real servers are decoded."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is no prediction is none wherever it is looked at."""
+"""An invalid prediction is recognised in every place where predictions are checked."""
 
 from math import inf, nan
 from typing import Any

@@ -1,4 +1,4 @@
-"""Predictions are found wherever servers put them, and never where they only might be."""
+"""Predictions are found in every place where servers put them, and not where they are ambiguous."""
 
 import json
 from typing import Any

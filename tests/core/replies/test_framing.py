@@ -1,4 +1,4 @@
-"""Which replies are refused though a parser takes them, and what bounds them."""
+"""Replies that are refused although a parser accepts them, and their size limits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Golden predictions: how they are divided among payloads, and when a reply says the same."""
+"""Golden predictions: their division among payloads, and the comparison of replies with them."""
 
 import pytest
 

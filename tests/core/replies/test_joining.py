@@ -1,4 +1,4 @@
-"""Predictions come to the rows that their reply says they belong to."""
+"""Predictions are assigned to the rows that the reply names."""
 
 import random
 from typing import Any

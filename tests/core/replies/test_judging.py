@@ -1,4 +1,4 @@
-"""What a reply is worth: every way to fail has its kind and its reason."""
+"""The judgement of a reply: each kind of failure has its kind and its reason."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Predictions into columns."""
+"""Predictions are converted to columns."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""ab's arithmetic against what ab printed."""
+"""ab's arithmetic, compared with ab's output."""
 
 import numpy as np
 import pytest

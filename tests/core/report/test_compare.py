@@ -1,4 +1,4 @@
-"""Comparisons: between equals they seldom find anything, between others they do, and of one run they say nothing."""
+"""Comparisons: they seldom find a difference between equal arms, find real ones, and judge nothing with one run."""
 
 from dataclasses import replace
 from functools import cache
@@ -153,7 +153,7 @@ def test_the_document_has_the_keys_of_the_manual():
 
 
 def of_rows(arm, rows):
-    """Give an arm's requests that number of rows each."""
+    """Set the number of rows of each request of an arm."""
     reports = (
         replace(one, throughput=replace(one.throughput, rows_per_s=rows * one.throughput.ok_per_s))
         for one in arm.reports

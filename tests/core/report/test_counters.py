@@ -1,4 +1,4 @@
-"""What is counted of a run."""
+"""The counters of a run."""
 
 from dataclasses import replace
 

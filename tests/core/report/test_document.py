@@ -1,4 +1,4 @@
-"""The JSON document: there and back, and its schema against documents whole and broken."""
+"""The JSON document: writing and reading, and its schema with valid and invalid documents."""
 
 import json
 import math
@@ -25,7 +25,7 @@ CHECK = jsonschema.Draft202012Validator(schema())
 
 
 def full() -> Report:
-    """Make a report in which every part is filled."""
+    """Make a report with all parts."""
     times = (np.random.default_rng(1).lognormal(0, 0.5, 1000) * 10 * MS).astype(np.int64)
     block = timed(times, server=MS, deployment=np.arange(1000) % 2)
     block["failure"][::50] = Failure.STATUS
@@ -51,12 +51,12 @@ def full() -> Report:
 
 
 def bare() -> Report:
-    """Make a report in which everything that may be missing is."""
+    """Make a report without its optional parts."""
     return assemble(known(duration_ns=0), Summary())
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Walk every key of every object of a document."""
+    """Yield every key of every object of a document."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield path, key
@@ -85,7 +85,7 @@ def test_real_documents_are_valid(make):
 
 
 def leaves(node: Any) -> Iterator[Any]:
-    """Walk every value of a document that is no object and no array."""
+    """Yield every value of a document that is neither an object nor an array."""
     if isinstance(node, dict | list):
         for child in node.values() if isinstance(node, dict) else node:
             yield from leaves(child)

@@ -1,4 +1,4 @@
-"""Gates: what can be written, and where it goes wrong."""
+"""Gates: their syntax, and the place of an error in it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a sweep of batch sizes finds: the state of a point, which one to use, and in which words."""
+"""The result of a sweep of batch sizes: the state of a point, the recommended point, and the messages."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ ROWS = 10
 
 
 def record(*rounds, slos=(), failed=(), **more):
-    """Make the record of a point: of each round the time of its 50 requests in ms, one after the other."""
+    """Make the record of a point: for each round, the time in ms of each of its 50 sequential requests."""
     made = PointRecord(
         spec=PointSpec(rows=ROWS, concurrency=1), slos=parse_all(slos), summary=Summary(rows_of=[ROWS]), body_bytes=99
     )
@@ -128,10 +128,10 @@ def test_of_points_as_good_as_the_fastest_the_least_is_chosen():
     fastest, near, far = point(1000, 16, 10_000.0, 90.0), point(100, 4, 9600.0, 20.0), point(10, 1, 8900.0, 10.0)
 
     assert 1 == choose([fastest, near, far])  # the last one is slower by more than 10 %
-    assert 0 == choose([fastest, near, far], confirmed=[0, 2])  # what is confirmed, and as good, stays
+    assert 0 == choose([fastest, near, far], confirmed=[0, 2])  # a confirmed point that is as good stays
     apart = replace(near, rows_ci95=(9500.0, 9700.0)), replace(fastest, rows_ci95=(9900.0, 10_100.0))
-    assert 1 == choose(apart)  # slower by less than 10 %, but surely
-    assert 0 == choose([replace(fastest, rows_ci95=None), near])  # nothing is known of the noise
+    assert 1 == choose(apart)  # slower by less than 10 %, but certainly
+    assert 0 == choose([replace(fastest, rows_ci95=None), near])  # the noise is unknown
 
 
 def test_points_whose_requests_fail_are_on_no_front():

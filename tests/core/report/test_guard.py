@@ -1,4 +1,4 @@
-"""When an objective is lost: never while a better future could mend it."""
+"""An objective is given up only if no later result can meet it."""
 
 import numpy as np
 import pytest
@@ -60,11 +60,11 @@ def test_without_an_objective_on_failures_the_first_one_is_too_many():
 
 
 def test_a_timed_run_may_become_twice_as_fast():
-    # 10 in the first second of ten: at most 200 in all, of which 20 may be over a p90.
+    # 10 in the first second of ten: at most 200 in total, of which 20 may exceed a p90.
     block = timed(np.full(10, SECOND // 10))
 
     assert None is lost("p90<1ms", block, requests=None, duration_ns=10 * SECOND)
-    # 30 in three seconds: still 200 at most, and 30 are over.
+    # 30 in three seconds: still at most 200, and 30 exceed it.
     assert "p90<1ms" == lost("p90<1ms", timed(np.full(30, SECOND // 10)), requests=None, duration_ns=10 * SECOND)
 
 

@@ -1,4 +1,4 @@
-"""What spoils a run, and what does not."""
+"""The conditions that make a run invalid, and those that do not."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_without_a_success_there_is_no_percentile_to_warn_about():
 def test_a_step_is_found_where_it_is():
     at, chance = health.change_point(np.array([1.0, 2, 1, 2, 1, 2, 1, 2, 1, 2, 8, 9, 8, 9, 8, 9, 8, 9, 8, 9]))
 
-    # U reaches n²/2 / 2 × 2 = 100 by hand: 2 × Σ of the ten low ranks − 10 × 21.
+    # U reaches n²/2 / 2 × 2 = 100, computed by hand: 2 × Σ of the ten low ranks − 10 × 21.
     assert at == 10
     assert 2 * np.exp(-6 * 100**2 / (20**3 + 20**2)) == pytest.approx(chance)
 
@@ -135,7 +135,7 @@ def test_the_line_on_littles_law_has_both_numbers():
 
 
 def test_pythons_microseconds_between_requests_are_no_broken_loop():
-    # One slot, 100 µs of service and 40 µs until the next request leaves.
+    # One slot, 100 µs of service and 40 µs until the next request is sent.
     assert health.crowd(1, 10_000, in_flight_ns=10_000 * 100_000, duration_ns=10_000 * 140_000) is None
     assert health.crowd(1, 10_000, in_flight_ns=10_000 * 100_000, duration_ns=10_000 * 160_000) is not None
 
@@ -158,11 +158,11 @@ def test_no_heartbeat_is_no_lag():
 @pytest.mark.parametrize(
     ("p50", "p99", "beats", "latency_ms", "said"),
     [
-        (0.4, 1.0, 1000, 100, None),  # a 100 ms endpoint is the limit
-        (8.0, 12.0, 1000, 130, "p50"),  # the client is
+        (0.4, 1.0, 1000, 100, None),  # the limit is an endpoint of 100 ms
+        (8.0, 12.0, 1000, 130, "p50"),  # the limit is the client
         (3.0, 5.0, 1000, 20, "p50"),
         (3.0, 5.0, 1000, 200, None),
-        (1.9, 5.0, 1000, 0.6, None),  # a busy client in time, against a server that costs nothing
+        (1.9, 5.0, 1000, 0.6, None),  # a busy client that is punctual, with a server that costs nothing
         (1.0, 15.0, 1000, 20, "p99"),
         (1.0, 15.0, 1000, 500, None),
         (1.0, 15.0, 99, 20, None),  # one hiccup in a second
@@ -186,7 +186,7 @@ def test_without_a_latency_nothing_is_said_of_the_client():
     assert health.limited({"p50": 80.0, "p99": 90.0, "max": 90.0}, 500, None) is None
 
 
-# The load as it was planned.
+# The load as planned.
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def arrivals(rate: float, seconds: float, serve) -> tuple[np.ndarray, np.ndarray
 
 
 def test_an_endpoint_that_is_asked_for_more_than_it_serves_is_found_out():
-    # 100/s are asked of one that serves 80/s: request i waits 2.5 ms times i.
+    # 100/s are due at an endpoint that serves 80/s: request i waits 2.5 ms times i.
     due, end = arrivals(100, 10, lambda i: 12 * MS + i * 2.5 * MS)
 
     found = health.growing(due, end, 10 * SECOND)
@@ -235,7 +235,7 @@ def test_an_endpoint_that_is_asked_for_more_than_it_serves_is_found_out():
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("load", [0.3, 0.6])
 def test_a_queue_that_keeps_up_is_left_alone(seed, load):
-    # M/M/1 at a moderate load, from empty: Lindley's recursion.
+    # M/M/1 at a moderate load, starting empty: Lindley's recursion.
     dice = np.random.default_rng(seed)
     gaps, work = dice.exponential(1 / (100 * load), 2000), dice.exponential(1 / 100, 2000)
     due, end = np.cumsum(gaps), np.zeros(2000)

@@ -12,7 +12,7 @@ from support.rows import MS, SECOND, rows
 
 
 def step(c: int, ok: int, mean_ms: int) -> PhaseInfo:
-    """A step of a second in which *ok* requests took *mean_ms* each."""
+    """Make a step of one second in which *ok* requests took *mean_ms* each."""
     summary = Summary()
     if ok:
         block = rows(ok)
@@ -24,11 +24,11 @@ def step(c: int, ok: int, mean_ms: int) -> PhaseInfo:
 @pytest.mark.parametrize(
     ("steps", "at"),
     [
-        # One server of 10 ms: throughput is full at once, more only waits.
+        # One server of 10 ms: the throughput is at its maximum at once, and more load only waits.
         ([(1, 100, 10), (2, 100, 20), (4, 100, 40)], 0),
-        # Four servers: throughput grows to 4, then latency does.
+        # Four servers: the throughput grows up to 4, then the latency grows.
         ([(1, 100, 10), (2, 200, 10), (4, 400, 10), (8, 400, 20)], 2),
-        # It never bends: the last step.
+        # There is no knee: the last step.
         ([(1, 100, 10), (2, 200, 10)], 1),
         ([(1, 0, 10), (2, 50, 10)], 1),
         ([(1, 0, 10)], None),

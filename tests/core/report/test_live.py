@@ -1,4 +1,4 @@
-"""What a display shows of a run under way."""
+"""The data that a display shows during a run."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a dashboard is sent of a run: every request once, by phase, status and failure."""
+"""The data that a dashboard gets of a run: every request once, by phase, status and failure."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Rates are over the time of sending: replies that hang do not thin the throughput of all the others."""
+"""Rates refer to the time of sending: hanging replies do not reduce the throughput of the other requests."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from support.rows import MS, PLAN, SECOND, report, rows
 
 
 def straggling(n: int = 40, per_s: int = 20, hanging: int = 4, seconds: int = 8) -> np.ndarray:
-    """Make an open loop in which the last of each tenth hangs."""
+    """Make an open loop in which the last request of each tenth hangs."""
     start = np.arange(n) * SECOND // per_s
     late = np.arange(n) % (n // hanging) == n // hanging - 1
     end = start + np.where(late, seconds * SECOND, 10 * MS)

@@ -1,4 +1,4 @@
-"""Objectives: what can be written, where it goes wrong, and what a report says to it."""
+"""Objectives: their syntax, the place of an error in it, and their verdicts on a report."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The slowest requests: of rows that are kept, of rows that are not, and from another process."""
+"""The slowest requests: of stored rows, of rows that are not stored, and from another process."""
 
 import numpy as np
 import pytest

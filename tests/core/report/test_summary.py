@@ -1,4 +1,4 @@
-"""The report that comes of blocks, exact and beyond."""
+"""The report from blocks, with exact rows and with histograms."""
 
 from dataclasses import fields, replace
 
@@ -20,7 +20,7 @@ from support.rows import ENGINE, MS, PLAN, SECOND, known, report, rows, texts, t
 
 
 def mixed(n: int, seed: int = 3) -> np.ndarray:
-    """Make a run of a slot with every kind of outcome, two deployments and some new connections."""
+    """Make a run of one slot with every kind of outcome, two deployments and some new connections."""
     rng = np.random.default_rng(seed)
     block = timed((rng.lognormal(0, 0.5, n) * 10 * MS).astype(np.int64))
     fresh = rng.random(n) < 0.1
@@ -127,7 +127,7 @@ def test_blocks_are_handed_out_as_they_came_while_all_are_kept():
     summary = Summary(exact=100)
     block = rows(60)
     summary.add(block)
-    block["status"] = 0  # the sender uses its buffer again
+    block["status"] = 0  # the sender reuses its buffer
 
     assert summary.complete
     assert np.array_equal(np.concatenate(list(summary.blocks())), rows(60))

@@ -1,4 +1,4 @@
-"""The time series against sorting by hand."""
+"""The time series, compared with sorting by hand."""
 
 from fractions import Fraction
 
@@ -97,7 +97,7 @@ def test_a_run_shorter_than_a_window_has_one_of_its_own_length():
     [(10 * SECOND + MS, [100.0] * 9 + [100.99]), (10 * SECOND + 600 * MS, [100.0] * 10 + [1.667])],
 )
 def test_a_last_stump_is_part_of_the_window_before_and_a_longer_rest_has_its_own_rate(duration_ns, rates):
-    block = rows(1001)  # one each 10 ms, the last 10 ms after the tenth second
+    block = rows(1001)  # one per 10 ms, the last 10 ms after the tenth second
     block["end"] -= 5 * MS
     series = collected(block).series(duration_ns)
 

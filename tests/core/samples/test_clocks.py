@@ -1,4 +1,4 @@
-"""How clocks compare: whatever the way took, the true offset is within the bound."""
+"""The comparison of clocks: the true offset is within the bound, whatever the transfer times are."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Rows of several workers come out in order of completion, all of them and once."""
+"""Rows of several workers are put out in order of completion, each exactly once."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A row that is packed is the row that is read."""
+"""Reading a packed row gives the original row."""
 
 import numpy as np
 from hypothesis import given
@@ -64,7 +64,7 @@ def test_rows_that_are_kept_come_back_in_order_whatever_their_pieces(
 
 
 def test_the_kinds_of_failure_are_numbered_for_good() -> None:
-    # The numbers stand in files that are kept, the names in the JSON report.
+    # Stored files contain the numbers, the JSON report contains the names.
     names = ["none", "connect", "tls", "timeout", "transport", "status", "empty", "application", "contract", "mismatch"]
 
     assert list(enumerate(names)) == [(int(failure), failure.name.lower()) for failure in Failure]

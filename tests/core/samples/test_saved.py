@@ -1,4 +1,4 @@
-"""Records of saved runs: how they are written, and samples of other columns than today's."""
+"""Records of saved runs: their format, and samples with other columns than today's."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The window: halved by a refusal, grown by successes, never out of its bounds."""
+"""The window: a refusal halves it, successes increase it, and it stays within its bounds."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Batches that fail alike are held until single rows tell whether any row is to blame."""
+"""Batches with the same failure wait until single rows show whether a row is the cause."""
 
 import pytest
 

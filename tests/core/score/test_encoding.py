@@ -1,4 +1,4 @@
-"""Rows of frames as they are sent: every cell as it was."""
+"""Encoding of rows of frames: every cell keeps its value."""
 
 import json
 import math

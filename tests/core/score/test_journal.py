@@ -1,4 +1,4 @@
-"""The journal: what is whole counts, what a crash cut short does not."""
+"""The journal: complete lines count, a line that a crash cut short does not."""
 
 import json
 import zlib

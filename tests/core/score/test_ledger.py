@@ -1,4 +1,4 @@
-"""The book of rows that several workers share: whatever becomes of the workers, every row is written once, in order."""
+"""The ledger of rows for several workers: every row is written once, in order, whatever happens to the workers."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ INVALID = Failed(reason="contract", status=0, detail="it is invalid")
 
 
 class Written:
-    """What is written, in order."""
+    """Collects the written rows, in order."""
 
     def __init__(self):
         self.rows = []
@@ -39,7 +39,7 @@ def book(sizes, *, invalid=(), room_rows=10**6):
 
 
 def say(ledger, span, start, stop, failing=(), mark="p"):
-    """Say as a worker does what became of rows of a span."""
+    """Report the results of rows of a span, like a worker."""
     first = span.chunk.first + span.start
     reasons = {place: WHY for place in range(start, stop) if first + place in failing}
     predictions = [None if place in reasons else f"{mark}{first + place}" for place in range(start, stop)]
@@ -128,7 +128,7 @@ def test_invalid_rows_are_marked_in_a_span_and_none_begins_with_one():
 def test_every_row_is_written_once_and_in_order_whatever_happens(sizes, invalid, failing, room_rows, data):
     ledger, written = book(sizes, invalid=invalid, room_rows=room_rows)
     total = sum(sizes)
-    held = {}  # spans that are with workers, and up to where they have reported
+    held = {}  # spans of workers, and up to which row they have reported
     for _ in range(10 * total + 10):
         ledger.drain()
         if ledger.is_over:
@@ -161,7 +161,7 @@ def test_every_row_is_written_once_and_in_order_whatever_happens(sizes, invalid,
 
         assert [n for n, _ in written.rows] == list(range(len(written.rows)))
     else:
-        while not ledger.is_over:  # let it come to its end
+        while not ledger.is_over:  # run until the end
             for span, said in held.values():
                 say(ledger, span, said, len(span), failing)
             held.clear()

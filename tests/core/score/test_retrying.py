@@ -1,4 +1,4 @@
-"""Which failures are worth another try, and how long to wait for it."""
+"""The failures after which a request is repeated, and the time to wait."""
 
 from datetime import UTC, datetime
 

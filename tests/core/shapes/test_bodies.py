@@ -1,4 +1,4 @@
-"""Rows are counted in every wrapping that endpoints use, and nowhere else."""
+"""Rows are counted in every wrapping that endpoints use, and in no other place."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Cells and lines of CSV files, read back by the standard library."""
+"""Cells and lines of CSV files, which the standard library reads back."""
 
 import csv
 import io

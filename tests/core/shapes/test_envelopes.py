@@ -1,4 +1,4 @@
-"""What goes around rows: found in a body, read from --wrap, written with any rows inside."""
+"""The envelope of rows: found in a body, read from --wrap, and written around any rows."""
 
 import json
 

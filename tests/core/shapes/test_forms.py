@@ -1,4 +1,4 @@
-"""Rows are recognised in every form, and what is written in a form is recognised again."""
+"""Rows are recognised in every form, also after they were written in a form."""
 
 import json
 import math

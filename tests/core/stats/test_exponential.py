@@ -63,7 +63,7 @@ def test_each_value_is_within_the_bounds_of_its_bucket_at_the_scale_that_is_sent
     assert counts[-1]
     for value in (min(values), max(values)):
         index = offset if value == min(values) else offset + len(counts) - 1
-        # Logarithms of doubles: right but for the last digits.
+        # Logarithms of doubles: correct except for the last digits.
         assert index * base_log - 1e-9 < math.log2(value / 1e9) < (index + 1) * base_log + 1e-9
 
 

@@ -1,4 +1,4 @@
-"""HdrHistogram's encoding: there and back, and read by the package that others use."""
+"""HdrHistogram's encoding: writing and reading, also by the package that others use."""
 
 import base64
 import struct

@@ -1,4 +1,4 @@
-"""The histogram against exact sorting, exact integer arithmetic, and itself in pieces."""
+"""The histogram, compared with exact sorting, exact integer arithmetic, and with merged parts of itself."""
 
 import math
 from fractions import Fraction

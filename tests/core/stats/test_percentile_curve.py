@@ -1,4 +1,4 @@
-"""The curve of percentiles: the report's own figures where it has them, order between them, an end where it ends."""
+"""The curve of percentiles: it equals the report's figures, is monotonic, and ends at the last supported percentile."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ from epkit.core.stats.percentiles import distribution, floor, rank
 
 
 def sample(count: int, seed: int = 0) -> tuple[Histogram, Distribution, np.ndarray]:
-    """Make independent latencies: as a histogram, as a report has them, and sorted."""
+    """Make independent latencies: as a histogram, as in a report, and sorted."""
     values = (np.random.default_rng(seed).lognormal(0, 0.5, count) * 1e7).astype(np.int64)
     histogram = Histogram()
     histogram.add(values)
@@ -73,7 +73,7 @@ def test_a_sample_that_supports_no_median_has_no_curve() -> None:
 
 def test_a_curve_ends_where_failures_make_it_infinite() -> None:
     histogram, times, _ = sample(1_000)
-    # 30 failures that are infinitely slow: p98 and above are theirs
+    # 30 infinitely slow failures: p98 and above are infinite
     infinite = {key: math.inf if float(key) > 97 else value for key, value in times.percentiles.items()}
     sure = {key: None if key in ("98", "99", "99.9", "99.99", "100") else ends for key, ends in times.ci95.items()}
     found = percentile_curve(histogram, replace(times, count=1_030, percentiles=infinite, ci95=sure))

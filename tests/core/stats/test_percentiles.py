@@ -1,4 +1,4 @@
-"""Percentiles and intervals against ab's exact vectors, exact binomial arithmetic and simulated series."""
+"""Percentiles and intervals, compared with ab's exact vectors, exact binomial arithmetic and simulated series."""
 
 import functools
 import math
@@ -22,7 +22,7 @@ TRIALS = 300
 
 
 def lognormal(n: int, rho: float, trials: int, seed: int) -> np.ndarray:
-    """Simulate latencies in ns, lognormal around 10 ms, with AR(1) correlation; a row a trial."""
+    """Simulate latencies in ns, lognormal around 10 ms, with AR(1) correlation; one row per trial."""
     rng = np.random.default_rng(seed)
     state = rng.standard_normal(trials)
     rows = np.empty((n, trials))
@@ -33,7 +33,7 @@ def lognormal(n: int, rho: float, trials: int, seed: int) -> np.ndarray:
 
 
 def truth(key: str) -> float:
-    """Return the true value, in ms, of what `lognormal` draws from."""
+    """Return the true value, in ms, of the distribution of `lognormal`."""
     if key == "mean":
         return 10 * math.exp(0.125)
     return 10 * math.exp(0.5 * NormalDist().inv_cdf(float(Fraction(key)) / 100))
@@ -41,12 +41,12 @@ def truth(key: str) -> float:
 
 @functools.cache
 def intervals(n: int, rho: float) -> tuple[Mapping[str, tuple[float, float] | None], ...]:
-    """Return the intervals that each of `TRIALS` simulated runs of *n* requests states."""
+    """Return the intervals of each of `TRIALS` simulated runs of *n* requests."""
     return tuple(percentiles.distribution(row.astype(np.int64)).ci95 for row in lognormal(n, rho, TRIALS, seed=n))
 
 
 def coverage(n: int, rho: float, key: str) -> tuple[float, float]:
-    """Return how many of the intervals stated hold the truth, and how many of the trials stated one."""
+    """Return the share of the intervals that contain the truth, and the share of the trials that have an interval."""
     stated = [ci[key] for ci in intervals(n, rho) if ci[key]]
     held = sum(low <= truth(key) <= high for low, high in stated)
     return held / max(1, len(stated)), len(stated) / TRIALS
@@ -63,7 +63,7 @@ def test_a_percentile_is_the_smallest_sample_that_covers_so_many(numbers, p):
 
 def test_the_seventh_percentile_of_a_hundred_is_the_seventh_value():
     assert percentiles.percentile(np.arange(1, 101), Fraction(7)) == 7
-    assert math.ceil(7 / 100 * 100) == 8  # what a float would have made of it
+    assert math.ceil(7 / 100 * 100) == 8  # the result with a float
 
 
 def test_the_hundredth_percentile_is_the_maximum():
@@ -78,7 +78,7 @@ def test_a_percentile_of_nothing_or_out_of_range_is_refused(n, p):
 
 def test_percentiles_agree_with_the_microseconds_of_an_ab_run_of_a_hundred():
     rows = shared("data/ab/n100.csv").read_text().splitlines()[1:]
-    # With n = 100 ab's row i is its sorted value number i + 1 (from 0 to 99), the last one twice.
+    # With n = 100, ab's row i is its sorted value number i + 1 (from 0 to 99), and the last value occurs twice.
     ordered = np.array([round(float(row.split(",")[1]) * 1e6) for row in rows])[:100]
 
     result = percentiles.distribution(ordered)
@@ -89,7 +89,7 @@ def test_percentiles_agree_with_the_microseconds_of_an_ab_run_of_a_hundred():
 
 def test_the_median_of_an_ab_run_of_ten_is_the_true_one():
     rows = [float(row.split(",")[1]) for row in shared("data/ab/n10.csv").read_text().splitlines()[1:]]
-    # From row 95 on ab has read past the end of its array.
+    # From row 95 on, ab has read past the end of its array.
     ordered = np.array(sorted({round(value * 1e6) for value in rows[:95]}))
 
     assert len(ordered) == 10
@@ -181,9 +181,9 @@ def test_an_alternating_series_is_not_worth_more_than_its_length():
 @pytest.mark.parametrize(("n", "rho"), [(100_000, 0.0), (100_000, 0.5), (100_000, 0.9), (400_000, 0.9)])
 def test_the_correlation_time_of_an_autoregression_is_the_one_of_theory(n, rho):
     noise = np.random.default_rng(5).standard_normal(n)
-    powers = rho ** np.arange(400)  # the whole filter, to 1e-18
+    powers = rho ** np.arange(400)  # the complete filter, to 1e-18
     series = np.convolve(noise, powers)[:n]
-    # The signs of two normal variables that correlate by r correlate by 2/π asin r.
+    # The signs of two normal variables with correlation r have correlation 2/π asin r.
     theory = 1 + 2 * float(np.sum(2 / np.pi * np.arcsin(powers[1:])))
 
     assert percentiles.correlation_time(series > 0) == pytest.approx(theory, rel=0.1)
@@ -252,7 +252,7 @@ def test_percentiles_do_not_depend_on_the_order_but_the_effective_size_does():
     assert percentiles.distribution(np.sort(mixed)).effective < 50 < 9_000 < percentiles.distribution(mixed).effective
 
 
-# Nominal 95 %; of 300 trials a true .95 falls below .91 once in a thousand times.
+# Nominal 95 %; in 300 trials a true .95 falls below .91 once in a thousand times.
 @pytest.mark.parametrize(
     ("n", "rho", "key", "least", "said"),
     [
@@ -265,7 +265,7 @@ def test_percentiles_do_not_depend_on_the_order_but_the_effective_size_does():
         (500, 0.9, "50", 0.91, 0.9),
         (2000, 0.9, "50", 0.91, 1.0),
         (2000, 0.9, "90", 0.91, 0.9),
-        (100, 0.0, "mean", 0.88, 0.9),  # of lognormal values, whose few large ones a small sample lacks
+        (100, 0.0, "mean", 0.88, 0.9),  # of lognormal values: a small sample has too few of the large ones
         (2000, 0.0, "mean", 0.91, 1.0),
         (2000, 0.9, "mean", 0.88, 0.5),
     ],

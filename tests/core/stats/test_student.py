@@ -1,4 +1,4 @@
-"""Student's t against printed tables and exact cases."""
+"""Student's t, compared with printed tables and exact cases."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Between equals a difference is found as seldom as it may be, and between others it is found."""
+"""Differences between equal arms are found at the nominal rate, and real differences are found."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from epkit.core.stats import student
 from epkit.core.stats import welch as w
 
 EXAMPLE = (2.0942857142857, 4.9919957556, 0.3388089513)
-"""Difference, half of the interval and probability, from the density of t integrated by Simpson's rule."""
+"""Difference, half-width of the interval, and probability, from the density of t integrated by Simpson's rule."""
 
 
 def chance(base, new):
@@ -40,7 +40,7 @@ def test_welch_agrees_with_a_worked_example():
 
 @pytest.mark.parametrize("runs", [3, 5])
 def test_equal_arms_differ_as_often_as_they_may(runs):
-    """A run's luck moves all of its figures together by 3 %, and each of them by 1 % of its own."""
+    """Chance changes all figures of a run together by 3 %, and each figure separately by 1 %."""
     rng = np.random.default_rng(runs)
     trials, alone, any_ = 2000, 0, 0
     for _ in range(trials):
@@ -49,7 +49,8 @@ def test_equal_arms_differ_as_often_as_they_may(runs):
         alone += ps["0"] < w.ALPHA
         any_ += min(w.holm(ps).values()) < w.ALPHA
 
-    # Nominal is 5 %; three standard errors of 2,000 trials are 1.5 %. With three runs an arm Welch is a bit shy.
+    # Nominal is 5 %; three standard errors of 2,000 trials are 1.5 %. With three runs per arm, Welch is slightly
+    # conservative.
     assert 0.03 <= alone / trials <= 0.065
     assert any_ / trials <= 0.065
 

@@ -1,4 +1,4 @@
-"""Azure AutoML's words for a training: metrics, algorithms, the MLTable, the leaderboard."""
+"""Azure AutoML's terms for a training: metrics, algorithms, the MLTable, the leaderboard."""
 
 import pytest
 import yaml
@@ -103,7 +103,7 @@ def test_trials_are_ranked_without_intervals():
         child(2, None, "Failed", error="UserError: no"),
         child(3, 0.95),
         child(4, None, "Canceled"),
-        child(5, 0.5),  # MLflow knows nothing of it
+        child(5, 0.5),  # MLflow does not have it
     ]
     metrics = {f"j_{n}": {"AUC_weighted": value} for n, value in ((0, 0.90), (1, 0.95), (3, 0.95))}
     runs = azure.leaderboard(trials, metrics, "AUC_weighted", "classification")

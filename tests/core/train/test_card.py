@@ -19,7 +19,7 @@ def cycle(*values):
 
 @pytest.fixture
 def odd():
-    """Every kind of column, with gaps."""
+    """Return a table with every kind of column, with missing values."""
     return learned_from(
         {
             "n": cycle(1.5, None, 2.5, 3.5),

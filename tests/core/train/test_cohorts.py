@@ -1,4 +1,4 @@
-"""Groups of rows: how they are cut, measured and ordered."""
+"""Groups of rows: their division, measurement and order."""
 
 import time
 from dataclasses import replace
@@ -74,7 +74,7 @@ def test_every_row_is_in_one_cut_of_each_column_with_missing_numbers_too() -> No
 
 def test_a_number_that_is_mostly_its_greatest_value_is_cut_there() -> None:
     table = drawn_examples(BINARY)
-    table.matrix[200:, 0] = 999.0  # as pdays of the course: never called before
+    table.matrix[200:, 0] = 999.0  # never called before, like in the course's pdays
 
     assert {"age in [17, 999)": 200, "age = 999": 1800} == by_where(cuts(table, ["age"]))
 
@@ -129,7 +129,7 @@ def test_the_group_that_is_surely_bad_is_first_and_not_the_smallest_one() -> Non
     y = np.ones(n, np.int64)
     right = np.ones(n, bool)
     right[:10] = [False] * 5 + [True] * 5  # half of ten rows: 0.5, but it may well be 0.7
-    right[10:200] = np.arange(190) % 5 < 3  # 0.6 of 190 rows, surely under 0.7
+    right[10:200] = np.arange(190) % 5 < 3  # 0.6 of 190 rows, certainly below 0.7
     table = examples(BINARY, y, age=np.ones(n), job=job, month=np.ones(n), code=np.ones(n))
     found = cohorts(Metrics(y, np.where(right, 1.0, -1.0)[:, None], BINARY), cuts(table, ["job"]))
 
@@ -213,4 +213,4 @@ def test_twenty_columns_of_33_000_rows_take_half_a_second() -> None:
     taken = time.process_time() - begun
 
     assert 80 == len(found)
-    assert taken < 1.5, taken  # 0.35 s alone; room for a busy machine
+    assert taken < 1.5, taken  # 0.35 s without other load; the rest is for a busy machine

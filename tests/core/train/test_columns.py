@@ -1,4 +1,4 @@
-"""From tables to examples."""
+"""Tables are converted to examples."""
 
 import math
 from datetime import UTC, date, datetime
@@ -17,7 +17,7 @@ MOMENTS = [datetime(2024, 1, day, 5, 30, tzinfo=UTC).replace(tzinfo=None) for da
 
 
 def table(rows=ROWS, **columns):
-    """A table with a number that is worth keeping, a label, and more columns."""
+    """Make a table with a useful number, a label, and more columns."""
     words = ["no", "yes", "no"]
     return pl.DataFrame(
         {
@@ -37,7 +37,7 @@ def learned(frame, **plan):
 
 
 def card_of(values, **plan):
-    """The card's column of a column, and the warnings."""
+    """Return the card's entry for a column, and the warnings."""
     found = learned(table(x=values), **plan)
     return next((card for card in found.examples.card_columns if card["name"] == "x"), None), found.warnings
 
@@ -257,7 +257,7 @@ def test_a_guess_about_whole_numbers_is_said():
             {},
             't.csv: row 40, column "x": an infinite number: mend it, or leave it empty',
         ),
-        # A reader of texts takes a column of numbers for texts because of one of these.
+        # A reader treats a column of numbers as texts because of one of these.
         (
             {"x": [*cycle("1", "2.5")[:-3], "NA", None, "-Infinity"]},
             {},

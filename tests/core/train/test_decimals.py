@@ -1,4 +1,4 @@
-"""The shortest decimal in a room."""
+"""The shortest decimal inside an interval."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`train.json`: there and back, and its schema against documents whole and broken."""
+"""`train.json`: writing and reading, and its schema with valid and invalid documents."""
 
 import json
 import math

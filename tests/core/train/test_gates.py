@@ -1,4 +1,4 @@
-"""Gates: how they are read, refused and judged."""
+"""Gates: their syntax, their refusals and their verdicts."""
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ def test_the_columns_that_gates_name_are_told() -> None:
 
 
 def evidence() -> Evidence:
-    """Return rows on which students are predicted badly."""
+    """Return rows with bad predictions for students."""
     table = drawn_examples(BINARY)
     g = np.random.default_rng(3)
     noise = np.where(table.matrix[:, 1] == 2, 3.0, 0.5)
@@ -188,7 +188,7 @@ def test_a_metric_that_the_rows_do_not_define_is_not_judged() -> None:
 
 def test_values_whose_rows_do_not_define_the_metric_are_passed_over() -> None:
     by = evidence()
-    by.rows.y[by.cuts[4].rows] = 1  # the first value of the second column: no negative row is left
+    by.rows.y[by.cuts[4].rows] = 1  # the first value of the second column has no negative row any more
     assert by.cuts[4].where == "job = admin."
 
     assert "job = student" in str(judged("cohort(job).AUC>=0.999", by).reason)

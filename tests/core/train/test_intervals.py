@@ -1,4 +1,4 @@
-"""Intervals cover the truth in 95 of 100 samples, and are as wide as a bootstrap's."""
+"""Intervals contain the truth in 95 of 100 samples, and are as wide as a bootstrap's."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ from support.margins import BINARY, MANY, NUMBER, answered, drawn
 
 CASES = [(label, name) for label in (BINARY, MANY, NUMBER) for name in metrics.names_of(label.task)]
 EACH = pytest.mark.parametrize(("label", "name"), CASES, ids=[f"{case[0].task}-{case[1]}" for case in CASES])
-BY_RANGE = {"normalised_rmse", "normalised_mae"}  # the range, taken as fixed, is what a bootstrap moves
+BY_RANGE = {"normalised_rmse", "normalised_mae"}  # a bootstrap changes the range, which is fixed here
 
 
 def error_of(figure: intervals.Figure | None) -> float:
-    """Return the standard error that a difference's interval is made of."""
+    """Return the standard error from which the interval of a difference is computed."""
     assert figure is not None
     assert figure.ci95 is not None
     return (figure.ci95[1] - figure.ci95[0]) / 2 / intervals.Z95
@@ -69,7 +69,7 @@ def test_intervals_of_few_rows_of_a_good_model_cover_too(n: int) -> None:
 def test_rows_of_a_group_count_as_one_observation() -> None:
     def sample(groups: int, g: np.random.Generator) -> tuple[Metrics, np.ndarray]:
         place = np.repeat(np.arange(groups), 20)
-        margins = np.where(g.random(groups) < 0.8, 1.0, -1.0)[place][:, None]  # a group is right or wrong as a whole
+        margins = np.where(g.random(groups) < 0.8, 1.0, -1.0)[place][:, None]  # all of a group are right or wrong
         return Metrics(np.ones(len(place), np.int64), margins, BINARY), place
 
     covered = {"rows": 0, "groups": 0}

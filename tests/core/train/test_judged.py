@@ -1,4 +1,4 @@
-"""Curves, confusion, calibration, and all of it together."""
+"""Curves, confusion matrix, calibration, and all of them together."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_curves_of_few_rows_equal_those_of_scikit_learn() -> None:
 
 
 def area(curve):
-    """Add up trapezoids."""
+    """Compute the area with trapezoids."""
     x, y = np.asarray(curve.x), np.asarray(curve.y)
     return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
 

@@ -1,4 +1,4 @@
-"""The order of runs, and which of them the rows cannot tell apart."""
+"""The order of runs, and the runs that the rows cannot distinguish."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Columns that tell too much alone."""
+"""Columns that predict the label too well on their own."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from support.margins import BINARY, MANY, NUMBER
 
 
 def one(label: Label, y: np.ndarray, values: np.ndarray, categories: int = 0) -> float:
-    """Return what a column tells."""
+    """Return how well a column predicts the label."""
     feature = Feature(name="x", column="x", categories=categories)
     table = Examples(
         label=label,

@@ -1,4 +1,4 @@
-"""Metrics equal scikit-learn's, and their derivatives equal what a small change of a weight does."""
+"""Metrics equal scikit-learn's, and their derivatives equal the effect of a small change of a weight."""
 
 import warnings
 
@@ -17,7 +17,7 @@ WEIGHTED = pytest.mark.parametrize("weighted", [False, True])
 
 
 def expected(name: str, label: Label, y, margins, w) -> float:
-    """Return what scikit-learn says."""
+    """Return scikit-learn's value."""
     p = probabilities(margins, label.task)
     if label.task == "regression":
         width = y.max() - y.min()

@@ -1,4 +1,4 @@
-"""Tables that are small, constant, empty or without one of the classes: every figure is made, and nothing warns."""
+"""Tables that are small, constant, empty or without one of the classes: every figure is computed without a warning."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ EXPRESSIONS = ("ece<0.5", "cohort(job).accuracy>=0.1", "cohort.min(accuracy)>=0.
 
 
 def figures_of(found: object) -> list[Figure]:
-    """Collect the figures of a tree of values."""
+    """Collect the figures in a tree of values."""
     if isinstance(found, Figure):
         return [found]
     if isinstance(found, (list, tuple)):
@@ -32,7 +32,7 @@ def figures_of(found: object) -> list[Figure]:
 
 
 def everything(table: Examples, metric: str, kind: str) -> list[object]:
-    """Make every figure that a training makes of a table."""
+    """Compute every figure that a training computes of a table."""
     g = np.random.default_rng(0)
     label = table.label
     shape = (len(table), label.outputs)

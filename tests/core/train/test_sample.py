@@ -1,4 +1,4 @@
-"""The generated table: always the same, of the course's kind, and with something to learn."""
+"""The generated table: always equal, in the style of the course's, and with a label that can be learned."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ PAYLOADS = Path(__file__).parents[3] / "payloads"
 
 @pytest.fixture
 def columns():
-    """The course's columns, and their types."""
+    """Return the course's columns, and their types."""
     return pytest.importorskip("epkit.bank.score", reason="needs the extra local", exc_type=ImportError).COLUMNS
 
 

@@ -1,4 +1,4 @@
-"""Thresholds: the rules, what they choose, and that they are judged on rows that did not choose."""
+"""Thresholds: the rules, the chosen values, and the judgement on rows that did not choose."""
 
 import numpy as np
 import pytest

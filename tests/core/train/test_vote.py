@@ -1,4 +1,4 @@
-"""What is chosen among runs, and what choosing gains by chance."""
+"""The choice among runs, and its gain by chance."""
 
 import numpy as np
 import pytest

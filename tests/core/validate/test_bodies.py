@@ -1,4 +1,4 @@
-"""Bodies that are odd or broken are reported as such, in time and without a traceback."""
+"""Unusual or broken bodies are reported, in time and without a traceback."""
 
 import time
 from typing import Any

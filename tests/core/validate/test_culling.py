@@ -1,4 +1,4 @@
-"""Wrong rows found by checks of many."""
+"""Wrong rows are found by checks of many rows at once."""
 
 from hypothesis import given
 from hypothesis import strategies as st

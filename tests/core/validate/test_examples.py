@@ -1,4 +1,4 @@
-"""Bodies made from a contract keep to it, and the same seed makes the same bytes."""
+"""Bodies made from a contract conform to it, and equal seeds make equal bytes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A reply is looked at for what makes it useless, its declared type being often wrong."""
+"""A reply is checked for faults that make it useless; its declared type is often wrong."""
 
 from typing import Any
 

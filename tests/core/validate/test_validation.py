@@ -1,4 +1,4 @@
-"""What is wrong with a payload is said so that a person can act on it."""
+"""Messages about faults in a payload say what to change."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ METHOD = {"type": "string"}
 
 
 def validator_of(schema: dict[str, Any], version: str = "3.0.3", **options: Any) -> Validator:
-    """Return a validator of a contract with this request schema."""
+    """Return a validator of a contract with the given request schema."""
     content = {"application/json": {"schema": schema}}
     post = {"requestBody": {"content": content}, "responses": {}}
     return Validator(parse({"openapi": version, "paths": {"/score": {"post": post}}}), **options)

@@ -1,4 +1,4 @@
-"""Rows of every form are checked, and each finding is where its cell is in the body as it is written."""
+"""Rows of every form are checked, and each finding has the place of its cell in the body."""
 
 import json
 from typing import Any

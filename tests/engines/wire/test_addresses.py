@@ -1,4 +1,4 @@
-"""Addresses are taken in turn, forgotten when they refuse, and looked up again."""
+"""Addresses are used in turn, removed when they refuse, and looked up again."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ TO = Destination(scheme="http", host="scoring.example", port=80)
 
 
 class World:
-    """A clock and a name server that answer as the test asks."""
+    """A clock and a name server whose answers the test sets."""
 
     def __init__(self) -> None:
         self.now = 10**18
@@ -51,7 +51,7 @@ def hosts(order: list[Address]) -> str:
 
 
 def play(context: World, story: Callable[[Addresses], Awaitable[None]], to: Destination = TO) -> None:
-    """Resolve, and go on with *story*."""
+    """Resolve, and continue with *story*."""
 
     async def main() -> None:
         addresses = Addresses(to)

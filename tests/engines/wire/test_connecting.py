@@ -1,4 +1,4 @@
-"""One suite for all engines: how they get to a server, and what they say when they cannot."""
+"""One suite for all engines: their ways to a server, and their messages if there is none."""
 
 import re
 import socket
@@ -25,7 +25,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that refuses: bound, so that nobody else gets it, and not listening."""
+    """A port that refuses connections: it is bound, so that no other process gets it, but does not listen."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
@@ -33,7 +33,7 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture
 def mute_port() -> Iterator[int]:
-    """A port where the system accepts connections, and nobody ever says a word."""
+    """A port on which the system accepts connections, but no process answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield listener.getsockname()[1]
 
@@ -190,7 +190,7 @@ def test_the_name_that_is_checked_can_be_given(fault_server: FaultServer, kind: 
 def test_no_name_is_sent_where_none_is_given_and_the_host_is_checked_all_the_same(
     fault_server: FaultServer,
 ) -> None:
-    # The wire engine only: httpcore always sends the host as SNI.
+    # Only the wire engine: httpcore always sends the host as SNI.
     good = https(fault_server, cacert=fault_server.cacert)
     bad = https(fault_server, "wrong-name", cacert=fault_server.cacert)
 
@@ -210,7 +210,7 @@ def test_a_certificate_of_the_client_that_is_missing_is_a_failure(fault_server: 
 
     (failure,) = execute(kind, to, requests(to, ["ok"])).failures
 
-    # With TLS 1.3 the client is ready before the server refuses it: the refusal meets the request.
+    # With TLS 1.3 the client is ready before the server refuses it, so the refusal affects the request.
     assert failure in (TLS, Failure.TRANSPORT)
 
 

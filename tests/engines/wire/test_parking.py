@@ -1,4 +1,4 @@
-"""Drivers that have nothing for a free slot yet: slots rest, wake, retire, on every engine."""
+"""Drivers without a request for a free slot: slots rest, wake up and retire, on every engine."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ MS = 1_000_000
 
 
 class Pacer:
-    """A driver that gives a request each some ms, and has slots rest in between."""
+    """A driver that supplies a request every few ms; slots rest meanwhile."""
 
     def __init__(self, sent, interval_ns):
         self._waiting = deque(enumerate(sent))
@@ -44,7 +44,7 @@ class Pacer:
 
 
 class Gate:
-    """A driver that gives nothing until it is opened, and nothing more when the requests are through."""
+    """A driver that supplies nothing until it is opened, and nothing after its last request."""
 
     def __init__(self, sent):
         self._waiting = deque(enumerate(sent))

@@ -1,4 +1,4 @@
-"""A connection in steps: which of them fails, and with which words."""
+"""A connection step by step: which step fails, and its message."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""TLS contexts, names in certificates, and what a transport does when a socket does not take everything."""
+"""TLS contexts, names in certificates, and a transport on a socket that accepts only part of the data."""
 
 import asyncio
 import socket
@@ -167,7 +167,7 @@ def test_a_certificate_without_any_name_is_for_nobody() -> None:
 
 
 class FakeContext:
-    """Gives a socket whose handshake ends in the given ways, one after another."""
+    """Returns a socket whose handshake ends in the given ways, one after another."""
 
     def __init__(self, *ways: Exception | None) -> None:
         self.ways = deque(ways)
@@ -229,11 +229,11 @@ def test_a_socket_that_cannot_be_wrapped_is_closed() -> None:
         shake(Refusing())
 
 
-# The transport, on a socket and a loop that do what the test asks.
+# The transport, on a socket and a loop whose behaviour the test sets.
 
 
 class FakeSocket:
-    """Each step of *takes* is how many bytes a write takes, or what it raises; of *gives* what a read gives."""
+    """Each step of *takes* is a write's number of bytes, or its exception; each step of *gives* is a read's data."""
 
     def __init__(self, takes: Any = (), gives: Any = ()) -> None:
         self.takes = deque(takes)
@@ -275,7 +275,7 @@ class FakeLoop:
         self.call_soon = lambda *call: self.soon.append(call)
 
     def turn(self) -> None:
-        """Do what was called soon."""
+        """Call the functions of `call_soon`."""
         calls, self.soon = self.soon, []
         for call, *arguments in calls:
             call(*arguments)
@@ -368,7 +368,7 @@ def test_a_write_that_breaks_loses_the_connection_and_says_that_nothing_was_writ
     stage = Stage(takes=[error])
     stage.transport.write(b"hello")
     assert [] == stage.notes.seen, "not from inside write"
-    stage.loop.turn()  # what was said before is read
+    stage.loop.turn()  # earlier messages are read
     stage.loop.turn()
 
     assert [("lost", error)] == stage.notes.seen

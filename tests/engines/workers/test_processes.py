@@ -1,4 +1,4 @@
-"""Frames between processes, and workers that do not start, end, or are killed."""
+"""Frames between processes, and workers that do not start, that end, or that are killed."""
 
 import io
 import os
@@ -23,7 +23,7 @@ MODULE, MESSAGES = BENCH_WORKERS.module, BENCH_WORKERS.messages
 
 
 class Kept(io.BytesIO):
-    """A stream whose content outlives it."""
+    """A stream whose content stays after it is closed."""
 
     def close(self):
         self.content = self.getvalue()

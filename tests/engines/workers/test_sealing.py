@@ -1,4 +1,4 @@
-"""Sealed frames: only the next one of the other side is opened."""
+"""Sealed frames: only the next frame of the other side can be opened."""
 
 import pytest
 

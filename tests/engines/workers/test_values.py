@@ -1,4 +1,4 @@
-"""Frames of typed values: what comes back as it was, and what is refused, however it was made."""
+"""Frames of typed values: which values return unchanged, and which frames are refused, however they were made."""
 
 import pickle
 import struct
@@ -48,7 +48,7 @@ def framed(structure: object, *blobs: bytes, version: int = values.VERSION) -> b
     return struct.pack("<BI", version, len(text)) + text + b"".join(blobs)
 
 
-# What travels.
+# Values that are sent.
 
 
 @given(st.lists(JSON, max_size=6), st.integers(0, 2**40), st.integers(0, 2**40))
@@ -119,11 +119,11 @@ def test_more_than_a_frame_holds_is_not_sent(monkeypatch):
         SCORE.pack(ScoreRowsMessage(0, [b"x" * (1 << 20)]))
 
 
-# What is refused.
+# Frames that are refused.
 
 
 class Evil:
-    """A value that does something when it is unpickled."""
+    """A value that runs code when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -203,7 +203,7 @@ GENUINE = (
 
 
 def check_read_or_refused(frame):
-    """What is read is a message that goes through once more, unchanged."""
+    """Check that a frame is refused, or is a message that can be sent again unchanged."""
     try:
         found = BENCH.unpack(frame)
     except MalformedError:

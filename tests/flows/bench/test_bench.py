@@ -1,4 +1,4 @@
-"""The flow as Python calls it: options in, a report out, nothing printed."""
+"""The flow as Python calls it: it takes options, returns a report, and prints nothing."""
 
 import io
 from pathlib import Path
@@ -16,7 +16,7 @@ from support.cli_harness import TWO_ROWS
 
 @pytest.fixture
 def context(tmp_path):
-    """A world without an environment, whose notes are kept in `said`."""
+    """A context without an environment; its notes are stored in `said`."""
     said = []
     made = Context(environ={}, cwd=tmp_path, note=said.append)
     return made, said

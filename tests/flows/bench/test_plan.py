@@ -1,4 +1,4 @@
-"""What was asked for is parsed once: everything a run needs of it is there, typed."""
+"""The options are parsed once: the plan has all values that a run needs, with their types."""
 
 import pytest
 

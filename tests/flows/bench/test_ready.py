@@ -1,10 +1,10 @@
-"""The requests of a run as they are sent now."""
+"""The current requests of a run."""
 
 from epkit.flows.bench.ready import Current
 
 
 class Generator:
-    """Takes requests, and keeps the last."""
+    """Stores the last requests."""
 
     def __init__(self):
         self.sent = None

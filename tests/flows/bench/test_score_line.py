@@ -1,4 +1,4 @@
-"""The line of `epkit score` that a sweep of batch sizes ends with: what both commands know, quoted, and no secret."""
+"""The `epkit score` command at the end of a sweep of batch sizes: options of both commands, quoted, without secrets."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""Repeats and searches that are interrupted between two runs, where nothing waits for signals."""
+"""Repeats and searches that are interrupted between two runs, when no engine waits for signals."""
 
 import io
 import signal
@@ -35,7 +35,7 @@ def run(fault_server, context, rows, **more):
 
 @pytest.fixture
 def interrupted(monkeypatch):
-    """Interrupt before run number `at` begins."""
+    """Interrupt before the run with the number `at` begins."""
 
     def arm(at):
         real, calls = one_run.run, []

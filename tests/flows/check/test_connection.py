@@ -1,4 +1,4 @@
-"""The steps of a check that lead to an answer, through a proxy: its troubles are kept apart from the endpoint's."""
+"""The steps of a check up to an answer, through a proxy: its problems are distinguished from the endpoint's."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ def proxy():
 
 
 def look(url, proxy, cacert, *names):
-    """Take the steps of these names, and return what each found."""
+    """Run the named steps, and return the findings of each."""
     with open_target(url, RequestOptions(), Context(environ={}, note=print), key_file=None) as target:
         client = client_for(target, TargetOptions(tls=Tls(cacert=cacert), timeout_s=2.0), proxy=proxy)
         steps = ConnectionSteps(Session(client))

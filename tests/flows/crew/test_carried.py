@@ -1,4 +1,4 @@
-"""Files that travel to workers on other machines."""
+"""Files that are sent to workers on other machines."""
 
 from pathlib import Path
 

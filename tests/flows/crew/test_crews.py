@@ -1,4 +1,4 @@
-"""Workers on other machines are not sent to what only this one reaches."""
+"""Workers on other machines are not used for targets that only this machine reaches."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Names that `epkit.toml` and Azure's `config.json` hold do not lead out of where epkit keeps things."""
+"""Names in `epkit.toml` and Azure's `config.json` do not lead out of epkit's directories."""
 
 from types import SimpleNamespace
 from typing import Any

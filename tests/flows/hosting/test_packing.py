@@ -1,4 +1,4 @@
-"""What is deployed with a model: found next to it if not named, and looked at before anything is sent."""
+"""The files that are deployed with a model: found next to it by default, and checked before anything is sent."""
 
 import shutil
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_what_automl_wrote_is_deployed_with_its_newest_script_and_its_environmen
     (model / "conda_env_v_1_0_0.yml").write_text("dependencies:\n- python=3.11\n")
     made = order(context, model, backend)
 
-    # Its script looks for AZUREML_MODEL_DIR/model.pkl, where a file is put and not what is in a folder.
+    # Its script needs AZUREML_MODEL_DIR/model.pkl: a registered file has this path, a file in a folder has not.
     assert str(model / "model.pkl") == made.model
     assert Script(code=str(model), entry="scoring_file_v_2_0_0.py", selection="modules") == made.script
     assert str(model / "conda_env_v_1_0_0.yml") == made.environment

@@ -1,4 +1,4 @@
-"""Golden rows: which are drawn, with whose answers, and for whose eyes."""
+"""Golden rows: which rows are drawn, whose predictions they have, and who may read them."""
 
 import stat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How the step `bench` writes what was measured next to what was wanted."""
+"""The step `bench` writes the measured values next to the limits."""
 
 import pytest
 

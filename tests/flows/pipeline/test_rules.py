@@ -1,4 +1,4 @@
-"""Predictions of a function of the user's, made ready to be measured."""
+"""Predictions of a user's function, prepared for measurement."""
 
 import numpy as np
 import polars as pl

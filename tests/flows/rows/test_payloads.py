@@ -1,4 +1,4 @@
-"""Bodies made of the rows of a table, for a load."""
+"""Payloads for a load, made from the rows of a table."""
 
 import json
 

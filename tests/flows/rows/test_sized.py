@@ -1,4 +1,4 @@
-"""Bodies of several sizes, for a sweep of batch sizes."""
+"""Payloads of several sizes, for a sweep of batch sizes."""
 
 import json
 

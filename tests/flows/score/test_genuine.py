@@ -34,7 +34,7 @@ def url(server):
 
 
 def example(server):
-    """Return the row that the contract's example has."""
+    """Return the row in the contract's example."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/swagger.json", timeout=10) as reply:
         body = json.load(reply)["definitions"]["ServiceInput"]["example"]
     return (body.get("data") or body["Inputs"]["data"])[0]

@@ -1,4 +1,4 @@
-"""Workers that share a scoring job: the output of one process, whatever becomes of them."""
+"""Workers that share a scoring job: the output equals that of one process, whatever happens to them."""
 
 import contextlib
 import io
@@ -42,7 +42,7 @@ DOCUMENT = {"swagger": "2.0", "paths": {"/score": {"post": {"parameters": [{"in"
 
 
 class Lent:
-    """Some of the workers of a crew for one job, who may pass for those of other machines, and be joined by others."""
+    """Some workers of a crew for one job; they may count as remote, and more may join."""
 
     def __init__(self, crew, members, *, is_elsewhere=False):
         self.inbox, self.lead_ns, self.is_elsewhere = crew.inbox, crew.lead_ns, is_elsewhere
@@ -61,12 +61,12 @@ class Lent:
         self.inbox.put((member, JoinedMessage()))
 
     def close(self):
-        """They are used again."""
+        """Do nothing: they are used again."""
 
 
 @pytest.fixture(scope="module")
 def staff():
-    """Three workers for all tests that harm none."""
+    """Three workers for all tests that do not damage them."""
     crew = LocalCrew(3, SCORE_WORKERS.module, SCORE_WORKERS.messages)
     yield crew
     crew.close()
@@ -97,7 +97,7 @@ def server(tmp_path, monkeypatch):
 
 
 class Ran:
-    """A job and what was said."""
+    """A job and its messages."""
 
     def __init__(self, result, notes):
         self.result, self.notes = result, notes
@@ -105,7 +105,7 @@ class Ran:
 
 @pytest.fixture
 def score(server, tmp_path, monkeypatch):
-    """Run a job, with a crew or without one."""
+    """Run a job, with or without a crew."""
 
     def run(crew, out, *, rows="rows.csv", take=None, progress=None, policy=None, **more):
         notes = []
@@ -135,7 +135,7 @@ def written(tmp_path, out):
 
 
 def workers_seen(server):
-    """Tell the workers whose requests came: each marks its own."""
+    """Return the workers whose requests arrived: each marks its own."""
     return set(requests_by_worker(server))
 
 
@@ -144,7 +144,7 @@ def requests_by_worker(server):
 
 
 def after(server, requests, call, *, delay_s=0.01):
-    """Call something once that number of requests has come, in a thread; wait for its end on leaving."""
+    """Call a function in a thread after that number of requests; wait for its end when the block ends."""
     server.delay_s = delay_s
     start = server.requests
 
@@ -164,7 +164,7 @@ def until(condition):
 
 
 def catches(pid, number):
-    """Tell whether a process has a handler for a signal, as Linux says; elsewhere that it has."""
+    """Tell whether a process has a handler for a signal (on Linux; otherwise True)."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -341,7 +341,7 @@ def test_a_worker_that_is_told_to_end_is_lost_too(score, server, mortal, tmp_pat
     pid = crew.members[0]._process._process.pid
 
     def end():
-        until(lambda: catches(pid, signal.SIGTERM))  # a worker that has not begun just ends
+        until(lambda: catches(pid, signal.SIGTERM))  # a worker that has not started yet would just end
         os.kill(pid, signal.SIGTERM)
 
     with after(server, 10, end):
@@ -396,7 +396,7 @@ def test_a_status_that_all_would_get_ends_the_job_for_all(score, server, staff, 
 
     assert alone.result.hopeless == ran.result.hopeless
     assert (4, False, 0) == (exit_code(ran.result), ran.result.complete, ran.result.failed_rows)
-    # Which were refused is chance; where the very first row was, there is no output yet.
+    # Chance decides which ones were refused; if it was the first row, there is no output yet.
     out = tmp_path / "shared.csv"
     assert (expected(ran.result.rows) if ran.result.rows else None) == (out.read_text() if out.exists() else None)
     server.behave = plain
@@ -490,7 +490,7 @@ def test_another_token_reaches_every_worker_in_mid_run(score, server, staff, tmp
 
 
 def test_certificates_travel_to_workers_that_have_other_files(score, fault_server, mortal, tmp_path):
-    with contextlib.chdir("/"):  # where they have none of this test's files
+    with contextlib.chdir("/"):  # there they have none of this test's files
         crew = mortal(2)
     shutil.copy(fault_server.cacert, tmp_path / "ca.pem")
     (tmp_path / "rows.csv").write_text(table(40))

@@ -1,4 +1,4 @@
-"""Whatever is asked by URL ends within its time, however a server draws it out."""
+"""A request by URL ends within its time limit, however slowly a server answers."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""A contract by URL: what is followed, what is refused, and that a key goes to no other origin."""
+"""A contract by URL: redirects are followed or refused, and a key is sent to no other origin."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 @contextlib.contextmanager
 def serving(answer: Answer) -> Iterator[tuple[str, list[BaseHTTPRequestHandler]]]:
-    """Serve on a free loopback port; gives the origin and the requests that came."""
+    """Serve on a free loopback port; yield the origin and the received requests."""
     seen: list[BaseHTTPRequestHandler] = []
 
     class Handler(BaseHTTPRequestHandler):

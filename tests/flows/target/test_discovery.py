@@ -1,4 +1,4 @@
-"""A contract is looked for where servers publish theirs, and every place that was tried is named."""
+"""A contract is searched for in the places where servers publish theirs, and messages name every tried place."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def contract(*paths: str, **more: Any) -> bytes:
 
 
 def found(url: str, answers: Mapping[str, Any], named: str | None = None) -> tuple[str, list[str]]:
-    """Look for the contract of a target; return its name, and the paths that were asked."""
+    """Search for the contract of a target; return its name, and the requested paths."""
     asked: list[str] = []
 
     async def fetch(source: Url) -> SingleRequest:

@@ -1,4 +1,4 @@
-"""Which engine and which proxy, from what the user says."""
+"""The choice of engine and proxy from the user's options."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""A training at Azure beyond the SDK: what is refused before, what is sent, and files with names of Azure's choice."""
+"""A training at Azure without the SDK: refusals, contents of requests, and files with names that Azure chooses."""
 
 import io
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_what_is_sent_has_the_columns_that_are_learned_from_and_no_test_row(tmp_
     assert FRAME.columns == found.test.columns
     assert (75, 25) == (found.data.rows, found.data.unlabelled)
     assert found.data.rows == found.sent.height + found.test.height
-    # Those of a training here, with the same seed.
+    # The test rows of a local training with the same seed.
     again = prepared(tmp_path, FRAME, drop=("secret",), metric="accuracy")
     assert again.test.equals(found.test)
 
@@ -161,7 +161,7 @@ FILES = {
 
 
 class History:
-    """Run history by hand."""
+    """A hand-made run history."""
 
     def __init__(self, **files: bytes) -> None:
         self.kept = FILES | files

@@ -1,4 +1,4 @@
-"""A training says what it is at, from the table to the reports, and not during its runs alone."""
+"""A training reports its phase from the table to the reports, not only during its runs."""
 
 import io
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""A search from end to end: the same bytes however it is run, and whatever ends it."""
+"""A complete search: the result has the same bytes with any number of workers, and after any interruption."""
 
 import os
 import random
@@ -29,7 +29,7 @@ pytest.importorskip("lightgbm", reason="needs the extra train")
 
 KILLS = int(os.environ.get("EPKIT_KILLS", "3"))
 PLAN = TrainPlan(label="y", runs=7, folds=3, time="t")
-"""In time order: then the process that searches needs no scikit-learn, whose import takes seconds."""
+"""In time order, so that the process that searches does not need scikit-learn, whose import takes seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def table() -> Examples:
 
 @pytest.fixture(scope="module")
 def seen() -> list[Progress]:
-    """What the undisturbed search showed."""
+    """The progress of an undisturbed search."""
     return []
 
 
@@ -120,7 +120,7 @@ searched(Path(sys.argv[1]), examples("binary", timed=True), plan)
 @pytest.mark.long
 def test_a_search_that_is_killed_again_and_again_ends_in_the_same_bytes(tmp_path: Path, table: Examples) -> None:
     chance = random.Random(15)
-    plan = replace(PLAN, runs=4 * KILLS, workers=2)  # more than end before the last kill
+    plan = replace(PLAN, runs=4 * KILLS, workers=2)  # more runs than end before the last kill
     undisturbed = searched(tmp_path / "undisturbed", table, plan)
     tmp_path = tmp_path / "killed"
     command = [sys.executable, "-c", DRIVER, str(tmp_path), str(plan.runs)]

@@ -1,4 +1,4 @@
-"""The page of a look for drift: whole, alone, harmless, and opened by a browser."""
+"""The page of a drift report: complete, self-contained, safe, and readable for a browser."""
 
 import re
 
@@ -40,7 +40,7 @@ def test_both_distributions_of_each_column_are_drawn_the_label_first():
     )
     assert 5 == made.count('role="img" aria-label="distribution of')
     assert "0 % → 45 %" in made
-    # month: three of four ranges have old rows, three have new ones; the legend has lines
+    # month: three of four ranges have old rows, three have new ones; the legend has lines too
     chart = made[made.index("distribution of month") : made.index("called (weekday)</h2>")]
     assert (3, 3) == (chart.count('"b c1"'), chart.count('"b c2"'))
 

@@ -1,4 +1,4 @@
-"""What a look for drift prints, the table for a pull request, and the test cases for a build server."""
+"""The text of a drift report, the table for a pull request, and the test cases for a build server."""
 
 import xml.etree.ElementTree as ET
 

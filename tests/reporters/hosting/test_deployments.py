@@ -1,4 +1,4 @@
-"""What deploy and logs print: text for people, one JSON document for machines, keys only where they are given."""
+"""The output of deploy and logs: text for people, one JSON document for machines, keys only if they are given."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a notebook's cell shows of a result: a whole, harmless piece of HTML, and a text that is not endless."""
+"""The display of a result in a notebook's cell: a complete, safe piece of HTML, and a text of limited length."""
 
 import re
 from html.parser import HTMLParser
@@ -122,7 +122,7 @@ def test_a_report_reads_as_on_the_command_line_and_shows_its_charts():
 
     assert epkit.render(reports.sweep()).startswith(shown["text/plain"][:500])
     assert "Latency by throughput" in shown["text/html"]
-    # What is looked up is there, and folded away.
+    # The details are there, and folded.
     assert shown["text/html"].index("<details>") < shown["text/html"].index("Everything else")
 
 

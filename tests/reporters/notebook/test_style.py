@@ -1,4 +1,4 @@
-"""A page's style in a notebook: it speaks of one element, and of nothing around it."""
+"""A page's style in a notebook: it applies to one element, and to nothing around it."""
 
 import re
 
@@ -8,7 +8,7 @@ from epkit.reporters.notebook.style import DARK, SCOPE, scoped, style
 
 
 def selectors(css: str) -> list[str]:
-    """Return every selector of a style sheet, those in `@media` too."""
+    """Return every selector of a style sheet, including those in `@media`."""
     flat = re.sub(r"@media[^{]*\{", "", css)
     heads = re.findall(r"([^{}]+)\{[^{}]*\}", flat)
     return [selector.strip() for head in heads for selector in re.split(r",(?![^(]*\))", head)]

@@ -1,4 +1,4 @@
-"""Charts: the axes hold what is shown, and have marks that people read."""
+"""Charts: the axes contain all values, and have readable ticks."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Facts: words and units for the fields of a document, whatever its keys are."""
+"""Facts: descriptions and units for the fields of a document, with any keys."""
 
 from epkit.reporters.parts.facts import facts, named
 

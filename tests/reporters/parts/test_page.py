@@ -1,4 +1,4 @@
-"""The parts of pages: texts from anywhere stay texts, and trees and tables hold what they are given."""
+"""The parts of pages: any text is escaped, and trees and tables have all the given contents."""
 
 import base64
 import hashlib

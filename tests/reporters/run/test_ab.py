@@ -1,4 +1,4 @@
-"""The ab view, byte for byte what ab printed for the same numbers."""
+"""The ab view equals, byte for byte, ab's own output for the same numbers."""
 
 import re
 from dataclasses import replace
@@ -15,7 +15,7 @@ from support.vectors import CLOCKED, TIMED, clocked, printed, totals
 
 
 def run_of(page, duration_s, flags=()):
-    """The report behind a text that ab printed: its head block gives every number but the duration."""
+    """Return the report for a text that ab printed: its head block gives every number except the duration."""
     head, number = page.head, page.number
     lines = re.search(r"\(Connect: (\d+), Receive: (\d+), Length: (\d+),", page.body)
     connect, receive, length = map(int, lines.groups()) if lines else (0, 0, 0)
@@ -47,7 +47,7 @@ def run_of(page, duration_s, flags=()):
 
 
 def summary_of(report: Report) -> arithmetic.AbReport:
-    """ab's numbers for a made-up report: times spread as its service times are."""
+    """Return ab's numbers for a made-up report: the times are distributed like its service times."""
     total = np.linspace(98_250, 176_500, max(report.counts.completed, 1), dtype=np.int64)
     total = total[: report.counts.completed]
     ctime = np.zeros_like(total)
@@ -84,14 +84,14 @@ def _after_licence(text):
 def test_head_block_rates_and_percentiles_of_a_timed_run_are_printed_as_ab_printed_them(name):
     page = printed(name)
     total = totals(name)
-    # ab's Time per request has three decimals, the finest view of the run's duration that it prints.
+    # ab's Time per request has three decimals: no other number of the output gives the run's duration more precisely.
     each_ms = float(page.head["Time per request"].split()[0])
     zero = np.zeros_like(total)
     summary = arithmetic.summarise(arithmetic.AbTimes(start=zero, ctime=zero, time=total, wait=total))
 
     text = ab.render(run_of(page, each_ms * len(total) / 1000), summary)
 
-    # Requests per second may differ in the last digit for a duration known to this precision alone.
+    # Requests per second may differ in the last digit, because the duration is known only to this precision.
     unknown = re.compile(
         r"^(Requests per second|Transfer rate|Connect|Processing|Waiting): .*\n"
         r"|^(WARNING|ERROR): .* (connection|processing|waiting) .*\n.*\n",

@@ -1,4 +1,4 @@
-"""ab's -e and -g files, byte for byte."""
+"""ab's -e and -g files are equal byte for byte."""
 
 from datetime import timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""The fields of a report on its page: each has words, and none of them is a path."""
+"""The fields of a report on its page: each has a description, and none is shown as a path."""
 
 import re
 
@@ -7,11 +7,11 @@ from epkit.reporters.run.facts import PARTS, WORDS, everything
 from support import reports
 
 PLAIN_ELSEWHERE = {"validity.reason_kinds.*"}
-"""What is of epkit's own use."""
+"""Fields for epkit's own use."""
 
 
 def paths(shape, definitions, at):
-    """Give the paths of all leaves of a JSON schema, `*` for what is data."""
+    """Yield the paths of all leaves of a JSON schema, with `*` for data."""
     if "$ref" in shape:
         shape = definitions[shape["$ref"].rpartition("/")[2]]
     below = [(f"{at}.{key}", inner) for key, inner in shape.get("properties", {}).items()]

@@ -1,4 +1,4 @@
-"""Pages to look at: whole, alone, small, harmless, and opened by a browser."""
+"""Pages of runs: complete, self-contained, small, safe, and readable for a browser."""
 
 import re
 from dataclasses import replace

@@ -11,7 +11,7 @@ from support.goldens import check
 
 
 def runs():
-    """Two targets in turn; the second run of the second is not valid, and nothing in its third succeeded."""
+    """Two targets alternately; of the second target, the second run is not valid and the third has no success."""
     a, b = reports.thousand(), reports.mixed()
     b = replace(b, run=replace(b.run, target="http://127.0.0.1:5002/score"))
     spoilt = replace(reports.open_loop(), run=b.run)

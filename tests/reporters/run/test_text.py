@@ -1,4 +1,4 @@
-"""The default report: golden files, and what must hold of every one."""
+"""The default report: golden files, and properties of every report."""
 
 import re
 from dataclasses import replace

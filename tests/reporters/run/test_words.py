@@ -1,4 +1,4 @@
-"""Words the reporters share."""
+"""Sentences that several reporters use."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The facts of a training on its page: each has words."""
+"""The facts of a training on its page: each has a description."""
 
 import re
 from dataclasses import fields
@@ -8,7 +8,7 @@ from epkit.reporters.train.facts import DATA, WORDS, everything
 from support import train_reports
 
 ELSEWHERE = {"gates"}
-"""Fields of a plan that have a table of their own."""
+"""Fields of a plan that have a separate table."""
 
 
 def test_every_field_of_the_plan_and_of_the_table_has_words():

@@ -1,4 +1,4 @@
-"""The page of a training: whole, alone, harmless, and opened by a browser."""
+"""The page of a training: complete, self-contained, safe, and readable for a browser."""
 
 import re
 from dataclasses import replace
@@ -26,7 +26,7 @@ def test_a_page_of_any_report_is_whole_and_alone(name):
 def test_what_a_table_says_is_text(text):
     made = html.render(train_reports.hostile(text))
 
-    made.encode()  # half a pair could not be written
+    made.encode()  # half a surrogate pair cannot be encoded
     assert balanced(made)
     assert [] == fetched(made)
     assert "x" * 301 not in re.sub("To deploy it: .*?</p>", "", made)  # a command cannot be cut

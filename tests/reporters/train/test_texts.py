@@ -1,4 +1,4 @@
-"""What a training prints, the table for a pull request, and the test cases for a build server."""
+"""The text of a training, the table for a pull request, and the test cases for a build server."""
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace

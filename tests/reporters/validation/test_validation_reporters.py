@@ -1,4 +1,4 @@
-"""A validation in each of its forms."""
+"""A validation in each of its formats."""
 
 import json
 from xml.etree import ElementTree as ET

@@ -15,7 +15,7 @@ DEFAULTS = {
     "livenessProbe": {"initialDelay": "PT2S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30},
     "egressPublicNetworkAccess": "Enabled",
 }  # fmt: skip
-"""What the service adds to a deployment."""
+"""Properties that the service adds to a deployment."""
 GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
 DISCOVERY = f"https://{REGION}.api.azureml.ms/discovery"
 
@@ -62,7 +62,7 @@ def routes(state: State) -> Routes:
 
 
 def endpoint(state: State, name: str, *deployments: str, auth: str = "Key") -> None:
-    """Put an endpoint there, the first of its deployments with all the traffic."""
+    """Add an endpoint; its first deployment gets all the traffic."""
     origin = f"https://{name}.{REGION}.inference.ml.azure.com"
     base = f"{WORKSPACE}/onlineEndpoints/{name}"
     properties = {
@@ -196,7 +196,7 @@ def _deployments(found: Routes, state: State) -> None:
 
 
 def _assets(found: Routes, state: State) -> None:
-    """Models, codes, environments, and the store that their files go to."""
+    """Models, codes, environments, and the store for their files."""
 
     @found.on("POST", WORKSPACE + "/{kind}/{name}/versions/{version}/startPendingUpload")
     def upload(_: Request, kind: str, name: str, version: str) -> Reply:
@@ -218,7 +218,7 @@ def _assets(found: Routes, state: State) -> None:
 
     @found.on("GET", WORKSPACE + "/{kind}/{name}/versions")
     def versions(_: Request, kind: str, name: str) -> Reply:
-        """The newest first, as the SDK asks for the latest."""
+        """Return the newest first, because the SDK requests the latest."""
         start = f"{WORKSPACE}/{kind}/{name}/versions/"
         return Reply(body={"value": [made for path, made in state.assets.items() if path.startswith(start)][::-1]})
 

@@ -1,8 +1,8 @@
-"""Batch endpoints with a pipeline behind them, schedules, and the jobs that a request begins.
+"""Batch endpoints of pipelines, schedules, and the jobs that a request starts.
 
-A job runs its component's command in earnest where the test names an environment (`State.job_path`): in a directory
-with the component's code, with the data where Azure would have mounted them, and its files become the artefacts of
-the step. Else the job goes through `State.stages` and leaves what the test put there.
+If the test sets an environment (`State.job_path`), a job really runs the command of its component. The directory
+contains the component's code, and the data in the place where Azure mounts them; its files become the artefacts of the
+step. Otherwise the job goes through `State.stages`, and has the files that the test put there.
 """
 
 import os
@@ -23,7 +23,7 @@ ENDPOINTS: Final = WORKSPACE + "/batchEndpoints"
 SCHEDULES: Final = WORKSPACE + "/schedules"
 LOG: Final = "user_logs/std_log.txt"
 JOB_S: Final = 300
-"""Longest that a job may run."""
+"""Greatest time of a job in seconds."""
 
 
 def host(name: str) -> str:
@@ -116,7 +116,7 @@ def _schedules(found: Routes, state: State, begun: Begun, operation: Operation) 
 
 
 def scoring(found: Routes, state: State) -> None:
-    """The endpoint itself: a request begins a job."""
+    """The endpoint itself: a request starts a job."""
 
     @found.on("POST", "/jobs")
     def post(request: Request) -> Reply:
@@ -140,7 +140,7 @@ def scoring(found: Routes, state: State) -> None:
 
 
 def begin(state: State, endpoint: str, deployment: str, values: dict[str, Any]) -> str:
-    """Begin a job of a deployment; it has one step, which is its child."""
+    """Start a job of a deployment; its one step is its child."""
     from support.azure_cloud import jobs
 
     name = f"batchjob-{state.number()}"
@@ -152,7 +152,7 @@ def begin(state: State, endpoint: str, deployment: str, values: dict[str, Any]) 
         component = _component(state, endpoint, deployment)
         code, files = _run(state, component, values)
         state.artifacts[child] = files
-        state.looks.pop(name)  # its state does not change any more
+        state.looks.pop(name)  # its state no longer changes
         made["properties"]["status"] = "Completed" if code == 0 else "Failed"
         if code:
             error = {"code": "UserError", "message": f"Execution failed. User process exited with status code {code}."}
@@ -161,7 +161,7 @@ def begin(state: State, endpoint: str, deployment: str, values: dict[str, Any]) 
 
 
 def _component(state: State, endpoint: str, deployment: str) -> dict[str, Any]:
-    """The step of a deployment: its component, and what it is bound to."""
+    """Return the step of a deployment: its component and its bindings."""
     configuration = state.batch_deployments[endpoint, deployment]["properties"]["deploymentConfiguration"]
     pipeline = state.assets[configuration["componentId"]["assetId"]]["properties"]["componentSpec"]
     (node,) = pipeline["jobs"].values()
@@ -190,14 +190,14 @@ def _run(state: State, component: dict[str, Any], values: dict[str, Any]) -> tup
 
 
 def _optional(text: str, given: dict[str, str]) -> str:
-    """What is in `$[[ ]]` goes into the command where the input that it names is given."""
+    """Return the text in `$[[ ]]` for the command if the input that it names is given; otherwise ""."""
     name = re.search(r"inputs\.(\w+)", text)
     assert name is not None
     return text if name[1] in given else ""
 
 
 def _write(state: State, uri: str, place: Path) -> Path:
-    """Put the blobs of an asset into a directory; return the file that a path of one names, else the directory."""
+    """Write the blobs of an asset into a directory; return the directory, or the file if the path is one blob's."""
     where = re.sub(r"^azureml://(?:.*/)?datastores/(\w+)/paths/|^https://[^/]+/[^/]+/", "", uri).rstrip("/")
     written = place
     for blob, content in state.blobs.items():
@@ -212,7 +212,7 @@ def _write(state: State, uri: str, place: Path) -> Path:
 
 
 def _environment(state: State, place: Path) -> dict[str, str]:
-    """The variables of a job: nothing of those of the tests."""
+    """Return the environment variables of a job, without any of the tests' own."""
     (place / "home").mkdir()
     path = os.pathsep.join([str(state.job_path), "/usr/bin", "/bin"])
     return {"PATH": path, "HOME": str(place / "home"), "LANG": "C.UTF-8"}

@@ -1,4 +1,4 @@
-"""The emulated cloud on loopback: a CONNECT proxy that ends TLS and hands each request to the host that it is for."""
+"""The emulated cloud on loopback: a CONNECT proxy that ends TLS and passes each request to its emulated host."""
 
 import contextlib
 import fnmatch
@@ -29,15 +29,15 @@ HOSTS: Final[dict[str, Callable[[State], Routes]]] = {
     "localhost": scoring.routes,  # for commands that cannot connect elsewhere
 }
 OPEN: Final = ("login.microsoftonline.com", "emu.blob.core.windows.net")
-"""Hosts that ask for no token: they give them out, or go by a signature."""
+"""Hosts that require no token: they issue tokens, or check a signature."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """What happens instead, to requests of a method whose path matches.
+    """A reply that replaces the usual one, for requests of a method whose path matches.
 
     Args:
-        times: how often; then all is well again.
+        times: number of requests that it affects; later ones are answered normally.
     """
 
     method: str
@@ -56,7 +56,7 @@ class Cloud:
         self._direct = _Server(_TlsHandler, self)
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete all state."""
         self.state = State()
         self.requests: list[Request] = []
         self.unknown: list[str] = []
@@ -75,12 +75,12 @@ class Cloud:
 
     @property
     def proxy(self) -> str:
-        """For HTTPS_PROXY."""
+        """The URL for HTTPS_PROXY."""
         return f"http://127.0.0.1:{self._proxy.server_address[1]}"
 
     @property
     def direct(self) -> str:
-        """HOST:PORT that speaks TLS for every host at once."""
+        """HOST:PORT of a listener that speaks TLS for all hosts."""
         return f"127.0.0.1:{self._direct.server_address[1]}"
 
     @property
@@ -88,15 +88,15 @@ class Cloud:
         return str(self._certificates.cacert)
 
     def fail(self, method: str, path: str, reply: Reply, times: int = 10**9) -> None:
-        """Have requests fail whose path matches a regular expression."""
+        """Make requests fail whose path matches a regular expression."""
         self.faults.append(Fault(method=method, path=path, reply=reply, times=times))
 
     def sent(self, method: str, path: str) -> list[Request]:
-        """Return the requests of a method whose path ends as the regular expression says."""
+        """Return the requests of a method whose path ends with a match of the regular expression."""
         return [each for each in self.requests if each.method == method and re.search(path + "$", each.path)]
 
     def plays(self, host: str) -> str | None:
-        """Return the pattern of a known host, and remember an unknown one."""
+        """Return the pattern of a known host, and record an unknown one."""
         for pattern in HOSTS:
             if fnmatch.fnmatch(host, pattern):
                 return pattern
@@ -127,7 +127,7 @@ class Cloud:
 
 
 class Certificates:
-    """A CA made for a test session, and one certificate for all hosts."""
+    """A CA for one test session, and one certificate for all hosts."""
 
     def __init__(self, directory: Path) -> None:
         authority = trustme.CA()
@@ -147,11 +147,11 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client may go at any time."""
+        """Do nothing: a client may disconnect at any time."""
 
 
 class _TlsHandler(socketserver.BaseRequestHandler):
-    """A connection that speaks TLS from its first byte."""
+    """A connection that uses TLS from its first byte."""
 
     def handle(self) -> None:
         cloud = self.server.cloud  # type: ignore[attr-defined]
@@ -161,7 +161,7 @@ class _TlsHandler(socketserver.BaseRequestHandler):
 
 
 class _ConnectHandler(_TlsHandler):
-    """A connection to the proxy: CONNECT first, for a host that somebody plays."""
+    """A connection to the proxy: CONNECT first, for an emulated host."""
 
     def handle(self) -> None:
         head = b""
@@ -180,7 +180,7 @@ class _ConnectHandler(_TlsHandler):
 
 
 class _Http(BaseHTTPRequestHandler):
-    """HTTP/1.1 on a connection that is open already."""
+    """HTTP/1.1 on an open connection."""
 
     protocol_version = "HTTP/1.1"
 
@@ -218,11 +218,11 @@ class _Http(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 def environment(cloud: Cloud, home: Path) -> dict[str, str]:
-    """Return the variables under which the SDKs take the emulated cloud for the real one."""
+    """Return the environment variables with which the SDKs use the emulated cloud."""
     from support.azure_cloud.state import CLIENT_SECRET, TENANT
 
     return {
@@ -238,5 +238,5 @@ def environment(cloud: Cloud, home: Path) -> dict[str, str]:
 
 
 def names(requests: Sequence[Request]) -> list[str]:
-    """Write requests as `METHOD last/two/segments`, for a test to compare."""
+    """Format requests as `METHOD last/two/segments`, for comparison in a test."""
     return [f"{each.method} {'/'.join(each.path.split('/')[-2:])}" for each in requests]

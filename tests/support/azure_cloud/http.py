@@ -1,4 +1,4 @@
-"""Requests and replies of the emulated cloud, and the routes from one to the other."""
+"""Requests and replies of the emulated cloud, and the routes between them."""
 
 import json
 import re
@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request as it came in.
+    """A request that was received.
 
     Args:
-        path: decoded, without the query.
-        headers: names in lower case.
+        path: the decoded path, without the query.
+        headers: headers; the names are in lower case.
     """
 
     method: str
@@ -37,11 +37,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What goes back.
+    """A reply.
 
     Args:
-        body: bytes as they are; anything else as JSON; None for none.
-        drop: close the connection instead.
+        body: bytes are sent unchanged, other values as JSON; None for no body.
+        drop: close the connection instead of replying.
     """
 
     status: int = 200
@@ -57,7 +57,7 @@ class Reply:
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> Reply:
-    """An error as ARM writes it."""
+    """Return an error in ARM's format."""
     return Reply(status=status, body={"error": {"code": code, "message": message}}, headers=headers)
 
 
@@ -71,7 +71,7 @@ class Routes:
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
 
     def on(self, method: str, path: str) -> Callable[[Handler], Handler]:
-        """Add a handler; it is called with the request and the segments by name."""
+        """Add a handler; it is called with the request, and the named segments of the path."""
         escaped = re.escape(path).replace(r"\{", "{").replace(r"\}", "}").replace(r"\*", "*")
         pattern = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+)", escaped)
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern)
@@ -84,7 +84,7 @@ class Routes:
         return add
 
     def answer(self, request: Request) -> Reply | None:
-        """Return what the first handler that fits says, None where none does."""
+        """Return the reply of the first handler that matches, None if none does."""
         for method, pattern, handler in self._routes:
             found = pattern.fullmatch(request.path)
             if method == request.method and found:

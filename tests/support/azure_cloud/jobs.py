@@ -13,7 +13,7 @@ MLFLOW: Final = f"/mlflow/v1.0{WORKSPACE}/api/2.0/mlflow"
 BLOBS: Final = "https://emu.blob.core.windows.net"
 SIGNATURE: Final = "canary-signature-of-a-file"
 PAGE: Final = 3
-"""Trials, and files, on a page of a list."""
+"""Number of trials, or of files, on a page of a list."""
 
 FILES: Final = {
     "outputs/model.pkl": b"\x80\x04canary of nobody: a pickle that runs code when it is opened\x94.",
@@ -26,16 +26,16 @@ FILES: Final = {
     "explanation/a1b2/global_importance_values.json": b"[0.5]",
     "logs/azureml/azureml_automl.log": b"a log",
 }  # fmt: skip
-"""What the best trial leaves. Source: the artefacts of AutoML's runs, as azureml-examples and the studio name them."""
+"""Files of the best trial. Source: the artefacts of AutoML's runs, as azureml-examples and the studio name them."""
 
 
 def compute(state: State, name: str, nodes: int = 3) -> None:
-    """Have a cluster there."""
+    """Add a cluster."""
     state.computes[name] = _cluster(name, "STANDARD_DS12_V2", nodes)
 
 
 def job(state: State, name: str, **tags: str) -> None:
-    """Have a job there that somebody else began."""
+    """Add a job that another user started."""
     details = {
         "taskType": "Classification", "targetColumnName": "y", "primaryMetric": "AUCWeighted", "positiveLabel": "yes",
         "trainingData": {"jobInputType": "mltable", "uri": "azureml://datastores/workspaceblobstore/paths/x"},
@@ -45,7 +45,7 @@ def job(state: State, name: str, **tags: str) -> None:
 
 
 def command(state: State, name: str) -> None:
-    """Have a job there that is no AutoML job."""
+    """Add a job that is not an AutoML job."""
     put(state, name, {"jobType": "Command", "command": "true", "environmentId": "e", "outputs": {}, "properties": {}})
 
 
@@ -93,7 +93,7 @@ def arm(found: Routes, state: State, begun: Callable[..., Reply], operation: Cal
         if name not in state.jobs:
             return refusal(404, "UserError", f"Run {name} was not found.")
         properties = state.jobs[name]["properties"]
-        if name in state.looks:  # begun here
+        if name in state.looks:  # started here
             if properties["status"] != "Canceled":
                 properties["status"] = state.stages[min(state.looks[name], len(state.stages) - 1)]
             state.looks[name] += 1
@@ -106,7 +106,7 @@ def arm(found: Routes, state: State, begun: Callable[..., Reply], operation: Cal
 
 
 def history(found: Routes, state: State) -> None:
-    """Trials, why a job failed, metrics, files."""
+    """Trials, reasons of failed jobs, metrics, files."""
 
     @found.on("GET", HISTORY + "/runs/{run}/children")
     def children(request: Request, run: str) -> Reply:
@@ -159,14 +159,14 @@ def history(found: Routes, state: State) -> None:
 
 
 def _steps(state: State, job: str) -> list[dict[str, Any]]:
-    """The steps of a pipeline's job, which are as far as it is."""
+    """Return the steps of a pipeline's job, in its current state."""
     status = state.jobs[job]["properties"]["status"]
     return [{"runId": each, "parentRunId": job, "displayName": "train", "status": status, "properties": {}}
             for each in state.children[job]]  # fmt: skip
 
 
 def _trials(state: State, job: str) -> list[dict[str, Any]]:
-    """The trials that there are at this look: one more with each while the job runs, all of them at its end."""
+    """Return the trials at this look: one more at each look while the job runs, all of them at its end."""
     status = state.jobs[job]["properties"]["status"]
     if status not in ("Running", "Completed", "Failed"):
         return []

@@ -1,4 +1,4 @@
-"""login.microsoftonline.com: who has the client's secret gets a token."""
+"""login.microsoftonline.com: a client with the right secret gets a token."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ def routes(state: State) -> Routes:
 
 
 def jwt(audience: str, seconds: int, number: int) -> str:
-    """An unsigned token, which the SDKs read but do not check."""
+    """Return an unsigned token, which the SDKs read but do not check."""
     claims = {"aud": audience, "exp": int(time.time()) + seconds, "tid": TENANT, "oid": "canary-token", "n": number}
     parts = [json.dumps({"alg": "none"}), json.dumps(claims), f"canary-signature-{number}"]
     return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)

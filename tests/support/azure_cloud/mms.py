@@ -35,7 +35,7 @@ def routes(state: State) -> Routes:
 
 
 def service(name: str, **changes: Any) -> dict[str, Any]:
-    """A web service on ACI, healthy."""
+    """Return a healthy web service on ACI."""
     host = f"{name}.{REGION}.azurecontainer.io"
     return {
         "id": name, "name": name, "computeType": "ACI", "state": "Healthy", "createdTime": NOW, "updatedTime": NOW,
@@ -49,7 +49,7 @@ def service(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def aks_service(name: str, **changes: Any) -> dict[str, Any]:
-    """A web service on AKS that takes tokens."""
+    """Return a web service on AKS that accepts tokens."""
     own = {
         "computeType": "AKS", "computeName": "cluster", "authEnabled": False, "aadAuthEnabled": True,
         "autoScaler": {"autoscaleEnabled": False, "maxReplicas": 1, "minReplicas": 1, "refreshPeriodInSeconds": 1,
@@ -75,7 +75,7 @@ def _services(found: Routes, state: State) -> None:
 
     @found.on("GET", base)
     def listed(request: Request) -> Reply:
-        """A page of one service: more of them are more pages."""
+        """Return a page with one service, so that several services need several pages."""
         at = int(request.query.get("at", 0))
         services = list(state.services.values())
         more = {"nextLink": f"{HOST}{base}?expand=true&at={at + 1}"} if at + 1 < len(services) else {}
@@ -145,7 +145,7 @@ def _services(found: Routes, state: State) -> None:
 
 
 def _artifacts(found: Routes, state: State) -> None:
-    """Files, and the models that they make up."""
+    """Files, and the models that consist of them."""
 
     @found.on("POST", f"/artifact/v2.0{WORKSPACE}/artifacts/batch/metadata/{{origin}}/{{container}}")
     def batch(request: Request, origin: str, container: str) -> Reply:

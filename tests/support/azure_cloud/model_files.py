@@ -1,4 +1,4 @@
-"""What models are fetched by: a job with a best child, the store of runs' files, and blobs as they are read."""
+"""The parts that a fetch of a model uses: a job with a best child, the store of runs' files, and blobs to read."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ HEADERS = {"ETag": '"0x1"', "Last-Modified": "Wed, 01 Jan 2025 00:00:00 GMT", "x
 
 
 def put_job(state: State, name: str, *, best: str | None = None, status: str = "Completed") -> None:
-    """Have an AutoML job there."""
+    """Add an AutoML job."""
     properties = {
         "jobType": "AutoML", "status": status, "experimentName": "Default", "services": {}, "properties": {},
         "tags": {} if best is None else {"automl_best_child_run_id": best},
@@ -28,16 +28,16 @@ def put_job(state: State, name: str, *, best: str | None = None, status: str = "
 
 
 def put_files(state: State, run: str, files: dict[str, bytes]) -> None:
-    """Have files of a run there, by their names among its artifacts."""
+    """Add files of a run, by their names among its artifacts."""
     for name, content in files.items():
         state.blobs[f"{ARTIFACTS}/ExperimentRun/dcid.{run}/{name}"] = content
 
 
 def put_model(state: State, name: str, version: str, kind: str, path: str) -> None:
-    """Have a registered model there.
+    """Add a registered model.
 
     Args:
-        path: of its files, in the workspace's blob store.
+        path: path of its files, in the workspace's blob store.
     """
     at = f"{WORKSPACE}/models/{name}/versions/{version}"
     uri = f"azureml:/{WORKSPACE}/datastores/workspaceblobstore/paths/{path}"
@@ -46,7 +46,7 @@ def put_model(state: State, name: str, version: str, kind: str, path: str) -> No
 
 
 def add_store(found: Routes, state: State) -> None:
-    """Let the store of the files of jobs be asked for."""
+    """Add the routes to the store of the files of jobs."""
 
     @found.on("GET", WORKSPACE + "/datastores/workspaceartifactstore")
     def datastore(_: Request) -> Reply:
@@ -66,7 +66,7 @@ def add_store(found: Routes, state: State) -> None:
 
 
 def add_registered(found: Routes, state: State, base: str) -> None:
-    """Let SDK v1 ask for registered models, by `NAME:VERSION` or for the latest of a name."""
+    """Add SDK v1's routes to registered models, by `NAME:VERSION` or for the latest version of a name."""
 
     @found.on("GET", base + "/models/{id}")
     def model(_: Request, id: str) -> Reply:  # noqa: A002
@@ -81,7 +81,7 @@ def add_registered(found: Routes, state: State, base: str) -> None:
 
 
 def listing(state: State, container: str, prefix: str) -> Reply:
-    """The blobs of a container, as the service lists them."""
+    """Return the blobs of a container, in the service's format."""
     named = {
         name: content for blob, content in sorted(state.blobs.items())
         if blob.startswith(f"{container}/") and (name := blob.partition("/")[2]).startswith(prefix)
@@ -96,7 +96,7 @@ def listing(state: State, container: str, prefix: str) -> Reply:
 
 
 def read(state: State, request: Request, blob: str) -> Reply:
-    """A blob, or the range of it that is asked for."""
+    """Return a blob, or the requested range of it."""
     content = state.blobs.get(blob)
     if content is None:
         return Reply(status=404, headers={"x-ms-error-code": "BlobNotFound"})

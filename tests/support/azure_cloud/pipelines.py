@@ -1,4 +1,4 @@
-"""SDK v1's published pipelines (api.azureml.ms, `pipelines/v1.0`): listed, shown, asked for runs, which are looked after.
+"""SDK v1's published pipelines (api.azureml.ms, `pipelines/v1.0`): lists, details, requests for runs, and their states.
 
 Source: azureml-pipeline-core 1.62, `_restclients/aeva/aml_pipelines_api10.py` and its models.
 """
@@ -12,14 +12,14 @@ PIPELINES: Final = f"/pipelines/v1.0{WORKSPACE}"
 ORIGIN: Final = f"https://{REGION}.api.azureml.ms"
 WORKSPACE_URL: Final = f"{ORIGIN}{PIPELINES}"
 URL: Final = f"{WORKSPACE_URL}/PipelineRuns/PipelineSubmit/p-1"
-"""Asks the course's published pipeline for a run."""
+"""The URL that starts a run of the course's published pipeline."""
 
 _WORDS: Final = {"Preparing": "NotStarted", "Completed": "Finished"}
-"""What this service calls what `State.stages` has; a pipeline's run is never `Preparing`."""
+"""This service's names of the states in `State.stages`; a pipeline's run is never `Preparing`."""
 
 
 def published(name: str, status: str = "Active") -> dict[str, Any]:
-    """A published pipeline."""
+    """Return a published pipeline."""
     return {
         "Id": name, "Name": "Bankmarketing Train", "Description": "Training bankmarketing pipeline", "Version": "1.0",
         "GraphId": "g-1", "TotalRunSteps": 1, "ParameterAssignments": {"threshold": "0.91"}, "EntityStatus": status,
@@ -28,12 +28,12 @@ def published(name: str, status: str = "Active") -> dict[str, Any]:
 
 
 def refused(status: int, code: str, message: str) -> Reply:
-    """An error as this service writes it."""
+    """Return an error in this service's format."""
     return Reply(status=status, body={"Error": {"Code": code, "Message": message}, "Correlation": {"operation": "o-1"}})
 
 
 def add(found: Routes, state: State) -> None:
-    """Add what the service answers."""
+    """Add the routes of this service."""
     known = {"p-1": published("p-1"), "p-0": published("p-0", "Disabled")}
     runs: dict[str, dict[str, Any]] = {}
 

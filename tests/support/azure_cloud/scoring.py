@@ -1,4 +1,4 @@
-"""*.inference.ml.azure.com and *.azurecontainer.io: the endpoints themselves, behind key or token."""
+"""*.inference.ml.azure.com and *.azurecontainer.io: the endpoints themselves, protected by a key or a token."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the emulated cloud remembers: one workspace and what lives in it."""
+"""The state of the emulated cloud: one workspace and its contents."""
 
 import itertools
 import time
@@ -13,7 +13,7 @@ TENANT: Final = "33333333-3333-3333-3333-333333333333"
 REGION: Final = "westeurope"
 WORKSPACE: Final = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{NAME}"
 CLIENT_SECRET: Final = "client-secret-of-the-tests-2b9c"
-"""What the service principal logs in with."""
+"""The secret with which the service principal logs in."""
 
 
 TRIALS: Final = (
@@ -22,7 +22,7 @@ TRIALS: Final = (
     ("KNN", "StandardScalerWrapper", float("nan")),
     ("VotingEnsemble", None, 0.9476),
 )
-"""Of an AutoML job."""
+"""Trials of an AutoML job."""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Operation:
     """A long-running operation.
 
     Args:
-        polls: how often it says that it is still running.
+        polls: number of polls at which it is still running.
         outcome: `Succeeded`, `Failed`, `Canceled` (v1: `Cancelled`).
     """
 
@@ -45,20 +45,21 @@ class State:
     """The workspace.
 
     Args:
-        tokens: when each token that was given out ends, seconds since 1970.
-        token_s: how long a token lasts.
-        keys: primary and secondary, by endpoint or service.
-        scripts: of deployments that are other than the usual one: from a body to status and reply.
-        contract: of all deployments, None for the usual one.
-        looks: how often each job was looked at.
+        tokens: the end of each issued token, in seconds since 1970.
+        token_s: lifetime of a token in seconds.
+        keys: primary and secondary key, by endpoint or service.
+        scripts: scripts of deployments that do not have the usual one: a function from a body to status and reply.
+        contract: contract of all deployments, None for the usual one.
+        looks: number of looks at each job.
         stages: the states of a job, one after each look; the last one stays.
         trials: algorithm, preprocessor and score (NaN for one that fails) of each trial; the best is the last.
-        job_error: why jobs fail.
-        artifacts: files of runs that are others than the usual ones, by run.
-        batch, batch_deployments, schedules: of published pipelines.
-        children: runs that jobs have begun, by job; those of AutoML jobs are `trials`.
-        job_path: `PATH` of the environment in which a job of a batch endpoint runs its command; None for none.
-        polls: of operations to come; `outcome` and `failure`, how they end.
+        job_error: reason of failed jobs.
+        artifacts: files of runs that do not have the usual ones, by run.
+        batch, batch_deployments, schedules: those of published pipelines.
+        children: runs that jobs have started, by job; those of AutoML jobs are `trials`.
+        job_path: `PATH` of the environment in which a job of a batch endpoint runs its command; None: the command is
+            not run.
+        polls: number of polls of future operations; `outcome` and `failure` are their ends.
     """
 
     tokens: dict[str, float] = field(default_factory=dict)
@@ -94,16 +95,16 @@ class State:
         return next(self._numbers)
 
     def begin(self) -> Operation:
-        """Begin an operation that will end as the state says."""
+        """Start an operation that ends as the state specifies."""
         operation = Operation(f"operation-{self.number()}", self.polls, self.outcome, self.failure)
         self.operations[operation.id] = operation
         return operation
 
     def new_keys(self, name: str) -> dict[str, str]:
-        """Make the keys of an endpoint; they are made to be found in outputs."""
+        """Make the keys of an endpoint; they contain the canary, so that tests find them in outputs."""
         self.keys[name] = {which: f"canary-{which}-key-{self.number()}-of-{name}" for which in ("primary", "secondary")}
         return self.keys[name]
 
     def knows(self, authorization: str) -> bool:
-        """Tell whether a token was given out, and lasts."""
+        """Tell whether a token was issued, and is still valid."""
         return self.tokens.get(authorization.removeprefix("Bearer "), 0) > time.time()

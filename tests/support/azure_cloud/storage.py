@@ -1,4 +1,4 @@
-"""*.blob.core.windows.net: files are put, asked about and read, and those of runs fetched."""
+"""*.blob.core.windows.net: uploads, checks and downloads of files, including those of runs."""
 
 import base64
 import hashlib
@@ -33,7 +33,7 @@ def routes(state: State) -> Routes:
 
     @found.on("GET", "/ExperimentRun/{run}/{path*}")
     def artifact(request: Request, run: str, path: str) -> Reply:
-        """A file of a run: the address is signed, and a token has no place here."""
+        """Return a file of a run: the address is signed, so a token must not be sent here."""
         if request.query.get("sig") != jobs.SIGNATURE or "authorization" in request.headers:
             return Reply(status=403, body=b"<Error><Code>AuthenticationFailed</Code></Error>")
         content = jobs.files_of(state, run.removeprefix("dcid.")).get(path)

@@ -24,11 +24,11 @@ def bank():
 
 
 def seen(frame):
-    """Write what arrived, cell by cell, so that a test can compare it with what was sent."""
+    """Write the received values, cell by cell, so that a test can compare them with the sent ones."""
     return [[str(kind) for kind in frame.dtypes], list(frame.columns), frame.to_json(orient="values")]
 
 
 def label(frame):
-    """Predict: a long call is a yes. Every column is looked at, as a model does."""
+    """Predict: a long call is a yes. Every column is read, as a model does."""
     frame[ORDER[0]].sum()
     return ["yes" if duration > 500 else "no" for duration in frame["duration"]]

@@ -1,4 +1,4 @@
-"""A scoring script whose frames are written in pandas' orient columns."""
+"""A scoring script whose frames have pandas' orient columns."""
 
 from orients import make
 

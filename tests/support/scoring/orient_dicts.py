@@ -1,4 +1,4 @@
-"""A scoring script of a dict of lists, which nothing converts."""
+"""A scoring script for a dict of lists, without any conversion."""
 
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 from inference_schema.schema_decorators import input_schema

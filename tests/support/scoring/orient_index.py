@@ -1,4 +1,4 @@
-"""A scoring script whose frames are written in pandas' orient index."""
+"""A scoring script whose frames have pandas' orient index."""
 
 from orients import make
 

@@ -1,4 +1,4 @@
-"""A scoring script whose frames are written in pandas' orient split."""
+"""A scoring script whose frames have pandas' orient split."""
 
 from orients import make
 

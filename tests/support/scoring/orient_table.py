@@ -1,4 +1,4 @@
-"""A scoring script whose frames are written in pandas' orient table."""
+"""A scoring script whose frames have pandas' orient table."""
 
 from orients import make
 

@@ -1,4 +1,4 @@
-"""A scoring script whose frames are written in pandas' orient values."""
+"""A scoring script whose frames have pandas' orient values."""
 
 from orients import make
 

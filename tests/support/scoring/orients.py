@@ -1,4 +1,4 @@
-"""Scoring scripts of one orient of pandas each: the same three columns, the same model of all of them."""
+"""Makes scoring scripts for each orient of pandas: all have the same three columns and the same model."""
 
 import pandas as pd
 from inference_schema.parameter_types.pandas_parameter_type import PandasParameterType
@@ -6,12 +6,12 @@ from inference_schema.schema_decorators import input_schema
 
 
 def people():
-    """Return two rows of a name, an age and an income."""
+    """Return two rows with a name, an age and an income."""
     return pd.DataFrame({"name": ["x", "yy"], "age": [1, 2], "income": [2.5, 3.5]})
 
 
 def answer(frame):
-    """Predict from all columns, and give back what arrived."""
+    """Predict from all columns, and return the received values."""
     known = ["name", "age", "income"]
     name, age, income = (frame[column] for column in (known if "age" in frame.columns else frame.columns))
     result = age * 2 + income * 0.5 + name.str.len() + 1

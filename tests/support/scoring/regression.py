@@ -1,4 +1,4 @@
-"""A scoring script for a regression with small integers: `Inputs.data`, `GlobalParameters` a number."""
+"""A scoring script for a regression with small integers: `Inputs.data`; `GlobalParameters` is a number."""
 
 import numpy as np
 import pandas as pd

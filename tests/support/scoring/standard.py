@@ -18,5 +18,5 @@ def init():
 @input_schema("data", StandardPythonParameterType([{"a": 1, "b": "x", "c": [1.5]}]))
 @output_schema(StandardPythonParameterType([0]))
 def run(data, text="a", count=3, flag=True, threshold=0.5, when=None):
-    """Give back how many rows there were."""
+    """Return the number of rows."""
     return [len(data)]

@@ -1,4 +1,4 @@
-"""A scoring script without schemas: its contract says nothing."""
+"""A scoring script without schemas: its contract contains no schema."""
 
 import json
 
@@ -8,5 +8,5 @@ def init():
 
 
 def run(raw):
-    """Give the body back."""
+    """Return the body."""
     return json.loads(raw)["data"]

@@ -66,7 +66,7 @@ class WorkspaceJobs:
 
     @cached_property
     def _client(self) -> Any:
-        return ml_client(self.workspace, self._credential, retry_total=0)  # `Patience` asks again
+        return ml_client(self.workspace, self._credential, retry_total=0)  # `Patience` repeats requests
 
     def most_nodes(self, compute: str) -> int | None:
         """Return the greatest number of nodes of a compute, 1 if it has only one; None if there is no such compute."""

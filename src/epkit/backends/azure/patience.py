@@ -19,11 +19,11 @@ FEW: Final = 3
 FIRST_S: Final = 0.5
 LONGEST_S: Final = 30.0
 LONGEST_ASKED_S: Final = 120.0
-"""Pauses: the first one, the longest, and the longest that the service may ask for."""
+"""Pauses: the first one, the longest, and the longest that the service may request."""
 
 
 class Patience:
-    """Repeats a call, with growing pauses or those that the service asks for (Retry-After)."""
+    """Repeats a call, with growing pauses or those that the service requests (Retry-After)."""
 
     def __init__(self, say: Say, pause: Callable[[float], None], limit_s: float = LIMIT_S) -> None:
         """Set the limits.
@@ -68,7 +68,7 @@ def _is_login(refusal: Refusal) -> bool:
 
 
 def _asked_for_s(error: Exception) -> float:
-    """Return the wait that the service asks for; 0 if it does not ask."""
+    """Return the wait that the service requests; 0 if it requests none."""
     headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
         return max(0.0, float(headers.get("Retry-After") or headers.get("retry-after") or 0))

@@ -72,7 +72,7 @@ def calling(say: Say, subject: str) -> Iterator[Say]:
 
     Args:
         say: called with the SDK's output on stdout; its output on stderr (bars, colours) is dropped.
-        subject: what the call is about, for messages.
+        subject: object of the call, for messages.
 
     Yields:
         A function for lines to the user during the call.
@@ -129,7 +129,7 @@ def is_missing(error: BaseException) -> bool:
 
 
 def conda_file(order: Order | Replacement) -> Path:
-    """Return the conda file of an order: the named one, else one next to the script or in the model's directory.
+    """Return the conda file of an order: the named one, otherwise one next to the script or in the model's directory.
 
     Raises:
         UsageError: there is no conda file.
@@ -148,7 +148,7 @@ def conda_file(order: Order | Replacement) -> Path:
 
 @contextlib.contextmanager
 def uploadable(script: Script) -> Iterator[str]:
-    """Yield the directory of a script for upload: its own, or one that holds only the modules.
+    """Yield the directory of a script for upload: its own, or a directory with only the modules.
 
     The SDKs leave out files that `.amlignore` or `.gitignore` lists, if the whole directory is uploaded.
 

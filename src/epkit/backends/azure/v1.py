@@ -48,7 +48,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "AZUREML_GIT_BRANCH": " ",
     "AZUREML_GIT_COMMIT": " ",
     "AZUREML_GIT_DIRTY": "0",
-    # Otherwise it asks management.azure.com/metadata, with a time limit of 30 s.
+    # Otherwise it sends a request to management.azure.com/metadata, with a time limit of 30 s.
     "AZUREML_CURRENT_CLOUD": "AzureCloud",
     "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
 }
@@ -253,7 +253,7 @@ class AzureMLv1Backend(WorkspaceBackend):
             return lines_of(self._service(name).get_logs(num_lines=tail, init=init), tail)
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
-        """Do what the course's `service.update(enable_app_insights=True)` does, and wait for it."""
+        """Change Application Insights like the course's `service.update(enable_app_insights=True)`, and wait for it."""
         _refuse_deployment(deployment)
         with self._calling(say, name) as tell:
             tell(f"turning Application Insights {'on' if on else 'off'}")

@@ -1,6 +1,6 @@
 """An Application Insights ingestion endpoint on loopback. The real exporter sends to it instead of to Azure.
 
-It keeps the telemetry of one endpoint in a file, one item a line, and drops the older half if the file gets too long.
+It keeps the telemetry of one endpoint in a file, one item per line, and drops the older half if the file gets too long.
 """
 
 import json

@@ -1,9 +1,8 @@
 """Serves a user's script with the real Azure ML inference server; a child of the supervisor.
 
-It is started like the embedded endpoint's child (`epkit.bank.serve` explains listener, lifeline and ready byte). But
-its
-log is kept, it accepts either of two keys, and only one request at a time runs the script: Azure's own worker does the
-same, and scripts rely on it.
+It is started like the embedded endpoint's child (`epkit.bank.serve` explains listener, lifeline and ready byte). There
+are three differences: its log is kept, it accepts either of two keys, and only one request at a time runs the script.
+Azure's own worker also runs one at a time, and scripts rely on it.
 """
 
 import importlib

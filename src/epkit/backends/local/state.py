@@ -1,27 +1,29 @@
-"""The local backend's memory: one private directory an endpoint, and the lock that tells whether it lives.
+"""The local backend's state: one private directory for each endpoint, with a lock that shows whether it is running.
 
     STATE/epkit/endpoints/NAME/    STATE is XDG_STATE_HOME, or ~/.local/state
-        settings.json              what serves: the supervisor's to write, once the endpoint is made
-        wanted.json                what is to serve instead: the command's that asks for the change
+        settings.json              the settings of the serving model: written by the supervisor after the start
+        wanted.json                the settings to change to: written by the command that requests the change
         keys.json                  its two keys
-        status.json                what its supervisor last said, and which generation serves
-        lock                       held by the supervisor for as long as it lives
+        status.json                the supervisor's last status, with the generation that serves
+        lock                       held by the supervisor as long as it lives
         change.lock                held by the command that changes the endpoint
-        server.log, init.log       what the server prints; of that, what it printed before it was ready
-        requests.jsonl             what the Application Insights exporter sent
-        copies/ID/                 one copy of what is served; `.ID` while it is being made
+        server.log, init.log       the server's output; the part of it from before the server was ready
+        requests.jsonl             the records that the Application Insights exporter sent
+        copies/ID/                 one copy of the files that are served; `.ID` until it is complete
             models/NAME/1/         AZUREML_MODEL_DIR: the model
-            code/                  AML_APP_ROOT, unless the script is one of the model's files
+            code/                  AML_APP_ROOT, unless the script is a file of the model
             swagger.json           the contract of an MLflow model, which has no script
-            environ.json           variables for the script, until the supervisor has read them
+            environ.json           variables for the script, until the supervisor reads them
         tmp/                       the server's own temporary files
 
-The lock is the truth: the kernel lets go of it when the supervisor ends in whatever way, the machine's own end
-included, so that neither a process number that was given out again nor a reboot can deceive.
+The lock decides whether an endpoint is running: the kernel releases it when the supervisor ends for any reason,
+including the end of the machine. So neither a process number in use by another process nor a reboot gives a wrong
+result.
 
-A change is made by one rename: the supervisor starts a server of what is wanted, and makes that the settings when it
-answers. A command that is killed on the way leaves what serves as it is, or as it was to be; what it leaves behind is
-cleaned up by the next change. An endpoint of an earlier epkit has links in `models/NAME/1`, and no copy.
+A change takes effect by one rename: the supervisor starts a server with the wanted settings, and makes them the current
+settings when the server answers. If a command is killed, either the old or the new settings are in effect. The next
+change removes the files that the command left. An endpoint of an earlier epkit has links in `models/NAME/1`, and no
+copy.
 
 A published pipeline has such a directory in `STATE/epkit/published`, without a model, and with `jobs`.
 """
@@ -46,38 +48,38 @@ from epkit.paths import inside
 Made = TypeVar("Made")
 
 MOST_BYTES: Final = 1 << 20
-"""No file of the state is longer, but for the logs."""
+"""Greatest size of a file of the state in bytes, except for the logs."""
 
 LONGEST_STATUS: Final = 4096
-"""Bytes that a status takes at most, its error included."""
+"""Greatest size of a status in bytes, including its error."""
 
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {"port": (1, 65535), "pid": (2, 2**31 - 1)}
-"""The bounds of whole numbers; the others are from 0 on."""
+"""Bounds of whole numbers; the lower bound of all others is 0, and they have no upper bound."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 ServerKind = Literal["custom", "mlflow", "pipeline"]
-"""What a server serves: a model of one of the kinds of `ModelKind`, or a published pipeline."""
+"""The contents of a server: a model of one of the kinds of `ModelKind`, or a published pipeline."""
 
 COPY: Final = re.compile(r"[0-9a-f]{8}")
-"""The name of a copy."""
+"""Pattern of the name of a copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What an endpoint is.
+    """The settings of an endpoint.
 
     Args:
-        model: where it was taken from.
-        code: the directory of the script; *entry* is relative to it. Of an MLflow model, its copy and the `MLmodel`.
-        port: on 127.0.0.1.
-        instrumentation_key: a UUID, by which the ingestion endpoint knows its own.
+        model: path of the original model.
+        code: the directory of the script; *entry* is relative to it. For an MLflow model, its copy and the `MLmodel`.
+        port: port on 127.0.0.1.
+        instrumentation_key: a UUID; the ingestion endpoint accepts only items with it.
         created_at: ISO 8601, UTC.
-        generation: counts the changes that need another server process.
-        copy: the name of the copy; None where an earlier epkit linked the model.
-        model_sha256: of the copied files.
+        generation: counts the changes that need a new server process.
+        copy: name of the copy; None if an earlier epkit linked the model.
+        model_sha256: hash of the copied files.
         model_at: when the model was copied, ISO 8601, UTC.
-        kind: which server it has: the inference server, MLflow's own, or that of a published pipeline. Of the last,
-            *model* is its `epkit.toml`, *code* that file's directory, and *entry* the name of the pipeline.
+        kind: kind of the server: the inference server, MLflow's own, or that of a published pipeline. For a pipeline,
+            *model* is its `epkit.toml`, *code* the directory of that file, and *entry* the name of the pipeline.
     """
 
     name: str
@@ -98,7 +100,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PlainKeys:
-    """The two keys as they are in their file."""
+    """The two keys, as they are in their file."""
 
     primary: str = field(repr=False)
     secondary: str = field(repr=False)
@@ -106,15 +108,15 @@ class _PlainKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What the supervisor last said.
+    """The last status that the supervisor wrote.
 
     Args:
-        pid: the supervisor's own.
-        state: `starting`; `running`; `restarting` after a crash; `failed` where it never came up.
-        generation: that serves; 0 before the first.
-        failed_generation: the last one that did not come up.
-        restarts: how often the server came back after a crash.
-        error: why it is not running.
+        pid: process number of the supervisor.
+        state: `starting`; `running`; `restarting` after a crash; `failed` if the first server never became ready.
+        generation: generation that serves; 0 before the first.
+        failed_generation: the last generation that did not become ready.
+        restarts: number of restarts of the server after crashes.
+        error: reason why the server is not running.
     """
 
     pid: int
@@ -126,7 +128,7 @@ class Status:
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:
-    """Return where epkit keeps what lives on between commands.
+    """Return the directory for epkit's state that outlives a command.
 
     Source: XDG Base Directory Specification 0.8: a relative XDG_STATE_HOME is ignored.
     """
@@ -135,7 +137,7 @@ def state_directory(environ: Mapping[str, str]) -> Path:
         return given / "epkit"
     base = Path(environ.get("HOME", ""))
     if not base.is_absolute():
-        # Without HOME the user's own entry in the password database is asked.
+        # Without HOME, the home directory comes from the user's entry in the password database.
         base = Path(os.path.expanduser("~"))  # noqa: PTH111 - this one never raises
     if not base.is_absolute():
         raise BackendError("there is no home directory to keep endpoints in: set HOME or XDG_STATE_HOME")
@@ -154,16 +156,16 @@ class Home:
         self.copies = directory / "copies"
 
     def model_dir(self, copy: str | None) -> Path:
-        """What the script finds in AZUREML_MODEL_DIR; the last part is the version, as at Azure."""
+        """The path of AZUREML_MODEL_DIR; its last part is the version, as at Azure."""
         return (self.path if copy is None else self.copies / copy) / "models" / self.path.name / "1"
 
     def contract(self, copy: str | None) -> Path:
-        """Where the contract of an MLflow model is, which its server answers with."""
+        """The path of the contract of an MLflow model; its server returns this file."""
         return self.copies / (copy or "") / "swagger.json"
 
     @property
     def exists(self) -> bool:
-        """Whether an endpoint was made here."""
+        """Whether there is an endpoint in this directory."""
         return (self.path / "settings.json").exists()
 
     def settings(self) -> Settings:
@@ -174,22 +176,22 @@ class Home:
         return found
 
     def wanted(self) -> Settings | None:
-        """Read what is to serve instead; a generation that serves or failed is one of a command that was killed."""
+        """Read the wanted settings; if their generation serves or has failed, a command that was killed left them."""
         return self._read("wanted.json", Settings)
 
     def want(self, settings: Settings) -> None:
-        """Write down what is to serve instead.
+        """Write the wanted settings.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         write_private(self.path / "wanted.json", json.dumps(asdict(settings)).encode())
 
     def want_nothing(self) -> None:
-        """Delete what was wanted: it is decided, or given up.
+        """Delete the wanted settings, because the change is decided or given up.
 
         Raises:
-            OSError: it cannot be deleted.
+            OSError: the file cannot be deleted.
         """
         (self.path / "wanted.json").unlink(missing_ok=True)
 
@@ -201,14 +203,14 @@ class Home:
         return Keys(primary=Secret(found.primary), secondary=Secret(found.secondary))
 
     def status(self) -> Status | None:
-        """Read what the supervisor last said, None where it said nothing yet."""
+        """Read the supervisor's last status, None if there is none yet."""
         return self._read("status.json", Status)
 
     def check_room(self) -> None:
-        """Make sure that what the supervisor says can be written down; who waits for it would wait in vain.
+        """Check that there is room for the supervisor's status; a command would otherwise wait for it in vain.
 
         Raises:
-            BackendError: it cannot.
+            BackendError: there is no room.
         """
         with self.writing():
             descriptor, name = tempfile.mkstemp(dir=self.path, prefix=".room.")
@@ -220,10 +222,10 @@ class Home:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Say of what cannot be written here what that means for the endpoint.
+        """Turn an error of writing here into a message with advice.
 
         Raises:
-            BackendError: the disk is full, read-only, or somebody else's.
+            BackendError: the disk is full, read-only, or belongs to another user.
         """
         try:
             yield
@@ -232,10 +234,10 @@ class Home:
             raise BackendError(f"{self.path}: cannot be written: {why}: make room there, and try again") from None
 
     def save(self, value: Settings | Status | Keys) -> None:
-        """Write one of the three, whole or not at all, for nobody else to read.
+        """Write one of the three, completely or not at all; other users cannot read it.
 
         Raises:
-            OSError: it cannot be written; what was there before is there still.
+            OSError: it cannot be written; the old contents stay.
         """
         name = {Settings: "settings.json", Status: "status.json", Keys: "keys.json"}[type(value)]
         if isinstance(value, Keys):
@@ -245,7 +247,7 @@ class Home:
         write_private(self.path / name, json.dumps(document).encode())
 
     def pass_environment(self, copy: str, variables: Mapping[str, str]) -> None:
-        """Leave variables for the script of a copy, for the supervisor to take.
+        """Store variables for the script of a copy, until the supervisor reads them.
 
         Raises:
             OSError: they cannot be written.
@@ -267,10 +269,10 @@ class Home:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Keep other commands from changing the endpoint meanwhile; clean up after one that was killed.
+        """Exclude changes by other commands for the length of the block; clean up after a command that was killed.
 
         Raises:
-            BackendError: another one is at it.
+            BackendError: another command is changing the endpoint.
         """
         with self.writing():
             lock = self._flock("change.lock")
@@ -282,7 +284,7 @@ class Home:
             yield
 
     def clear(self) -> None:
-        """Delete what a command left that was killed while it made the endpoint."""
+        """Delete the files of a command that was killed while it created the endpoint."""
         for left in self.path.iterdir():
             if left.is_dir() and not left.is_symlink() and left != self.tmp:
                 shutil.rmtree(left, ignore_errors=True)
@@ -290,21 +292,21 @@ class Home:
                 left.unlink()
 
     def keep_copies(self, names: Collection[str | None]) -> None:
-        """Delete the copies that nobody needs.
+        """Delete the copies that are not needed.
 
         Args:
-            names: of those that serve, or may yet.
+            names: copies that serve, or may serve soon.
         """
         for copy in self.copies.glob("[!.]*"):
             if copy.name not in names:
                 shutil.rmtree(copy, ignore_errors=True)
 
     def lock(self) -> IO[bytes] | None:
-        """Take the lock, which is let go of when the file returned is closed everywhere; None: somebody has it."""
+        """Take the lock; it is released when the returned file is closed everywhere. None: another process has it."""
         return self._flock("lock")
 
     def _flock(self, name: str) -> IO[bytes] | None:
-        import fcntl  # not on Windows, where there is no local backend
+        import fcntl  # Windows lacks it, and has no local backend
 
         file = open(self.path / name, "ab")  # noqa: SIM115, PTH123 - the caller's to close
         try:
@@ -315,7 +317,7 @@ class Home:
         return file
 
     def alive(self) -> bool:
-        """Tell whether the supervisor lives."""
+        """Tell whether the supervisor is running."""
         try:
             taken = self.lock()
         except FileNotFoundError:
@@ -326,14 +328,14 @@ class Home:
         return False
 
     def remove(self) -> None:
-        """Delete the directory; links in it, not what they lead to."""
+        """Delete the directory; of links in it, only the links themselves."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _read(self, name: str, kind: type[Made]) -> Made | None:
-        """Read a file, None where there is none.
+        """Read a file, None if it does not exist.
 
         Raises:
-            BackendError: it cannot be read, was cut short, or somebody else has written it.
+            BackendError: it cannot be read, is truncated, or has invalid contents.
         """
         path = self.path / name
         try:
@@ -358,7 +360,7 @@ def _made(kind: type[Made], record: Record) -> Made:
     """Check a record against the fields of a class.
 
     Raises:
-        ValueError: a value is missing, of another type, or out of its bounds.
+        ValueError: a value is missing, has the wrong type, or is out of its bounds.
     """
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -389,10 +391,10 @@ class Homes:
         self.root = state_directory(environ) / room
 
     def home(self, name: str) -> Home:
-        """Return an endpoint's directory, which need not be there.
+        """Return an endpoint's directory, which need not exist.
 
         Raises:
-            UsageError: this is no name.
+            UsageError: the name is not valid.
         """
         return Home(inside(self.root, name, where="the endpoint's name"))
 
@@ -404,10 +406,10 @@ class Homes:
         return iter(home for name in names if (home := self.home(name)).exists)
 
     def make(self, name: str) -> Home:
-        """Make the directory of a new endpoint, private.
+        """Create the directory of a new endpoint; other users cannot read it.
 
         Raises:
-            BackendError: it cannot be made.
+            BackendError: it cannot be created.
         """
         home = self.home(name)
         with home.writing():
@@ -418,7 +420,7 @@ class Homes:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600, whole or not at all."""
+    """Write a file with mode 0600, completely or not at all."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -60,7 +60,7 @@ def wait(home: Home, done: Callable[[Status], bool], say: Say) -> Status:
     deadline = time.monotonic() + PATIENCE_S
     look_at = time.monotonic() + ROOM_S
     while True:
-        alive = home.alive()  # asked first: its last status is written by then
+        alive = home.alive()  # checked first: its last status is written by then
         status = home.status()
         if status is not None and done(status):
             return status

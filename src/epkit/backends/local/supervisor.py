@@ -1,17 +1,18 @@
-"""Keeps one local endpoint or published pipeline alive, in a process that outlives the command which started it.
+"""Keeps one local endpoint or published pipeline running, in a process that outlives the command which started it.
 
-Theory of operation. `epkit deploy create` hands over two descriptors: the listening socket, and the endpoint's lock,
-taken. The supervisor starts a server process (`local_server`) on the socket and waits for three things:
+Theory of operation. `epkit deploy create` passes two descriptors: the listening socket, and the endpoint's lock, which
+is already taken. The supervisor starts a server process (`local_server`) on the socket, and waits for three events:
 
-    a server says that it is ready    its generation serves; the one before is asked to finish and end
-    a server ends                     another one is started, after a pause that grows with each failure
-    a signal                          SIGHUP: a change is wanted, or no longer; SIGTERM: end
+    a server reports that it is ready   its generation serves; the server before it is made to finish and end
+    a server ends                       it is started again, after a pause that grows with each failure
+    a signal                            SIGHUP: a change is wanted, or no longer wanted; SIGTERM: end
 
-A change (another model, `logs enable`, a new key) is a new generation: its server is started next to the old one on the
-same socket, and takes over when it is ready, so that no request is refused. Only then is what was wanted written to the
-settings, from which a server that crashed is started again: one that does not come up changes nothing. The old server's
-gunicorn accepts no more connections, finishes what is in flight, and answers what kept connections still send with
-`Connection: close`. gunicorn's own master replaces a worker that dies; the supervisor replaces the master.
+A change (another model, `logs enable`, a new key) is a new generation. Its server is started next to the old one on the
+same socket, and takes over when it is ready, so no request is refused. Only then are the wanted settings written to the
+settings, from which a crashed server is started again. So a server that does not become ready changes nothing. The
+gunicorn of the old server accepts no more connections, finishes the requests in flight, and answers later requests on
+kept connections with `Connection: close`. gunicorn's own master replaces a worker that dies; the supervisor replaces
+the master.
 """
 
 import contextlib
@@ -34,9 +35,9 @@ from epkit.errors import BackendError
 TICK_S: Final = 1.0
 MOST_LOG_BYTES: Final = 16 << 20
 GRACE_S: Final = 10.0
-"""For a server that was asked to end with the endpoint, or before it served; then it is killed."""
+"""Time limit in seconds for a server that must end with the endpoint, or before it has served; then it is killed."""
 FINISH_S: Final = 300.0
-"""For the requests that are in flight at a server when another one takes over; then they are cut off."""
+"""Time limit in seconds for requests in flight when another server takes over; then they are cut off."""
 SERVERS: Final[Mapping[ServerKind, str]] = {
     "custom": "epkit.backends.local.server",
     "mlflow": "epkit.backends.local.mlflow_server",
@@ -44,7 +45,7 @@ SERVERS: Final[Mapping[ServerKind, str]] = {
 }
 """The module that serves each kind."""
 PUBLISHED: Final = "EPKIT_PUBLISHED"
-"""Variable that names the directory of a published pipeline to its server."""
+"""Environment variable with the directory of a published pipeline, for its server."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
@@ -54,11 +55,11 @@ class ServerProcess:
     """A server process.
 
     Args:
-        lifeline: the write end of the pipe with whose end the server ends.
-        ready: the read end of the one that tells that it answers.
-        settings: what it serves.
-        log_start: where its log begins.
-        ending_at: when it was asked to end.
+        lifeline: the write end of a pipe; the server ends when it is closed.
+        ready: the read end of a pipe on which the server reports that it is ready.
+        settings: the settings of the server.
+        log_start: offset in bytes at which its log begins.
+        ending_at: monotonic time at which it was made to end, None before.
     """
 
     process: subprocess.Popen[bytes]
@@ -71,7 +72,7 @@ class ServerProcess:
 
 
 class Supervisor:
-    """One endpoint, for as long as it is to live."""
+    """Supervises one endpoint during its whole life."""
 
     def __init__(self, home: Home, listener: int) -> None:
         self.home = home
@@ -87,7 +88,7 @@ class Supervisor:
         self._pause_s = FIRST_PAUSE_S
 
     def run(self) -> None:
-        """Live until SIGTERM, or until the first server fails to come up."""
+        """Run until SIGTERM, or until the first server fails to start."""
         wake, woken = socket.socketpair()
         with wake, woken, self._events:
             self._live(wake, woken)
@@ -101,7 +102,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, lambda which, _frame: self._signals.add(which))
         self._events.register(wake, selectors.EVENT_READ, None)
-        self.home.save(self.status)  # a disk that is full from the start ends it: the command that waits says why
+        self.home.save(self.status)  # if the disk is full already, this ends; the waiting command says why
         self._start()
         while not self._signals & {signal.SIGTERM, signal.SIGINT} and self.status.state != "failed":
             for key, _ in self._events.select(self._patience()):
@@ -125,7 +126,7 @@ class Supervisor:
         self._write_down()
 
     def _write_down(self) -> None:
-        """Write the status; where that fails, once more at each tick: a full disk ends no endpoint."""
+        """Write the status; on failure, try again at each tick: a full disk does not end an endpoint."""
         try:
             self.home.save(self.status)
             self._unwritten = False
@@ -133,7 +134,7 @@ class Supervisor:
             self._unwritten = True
 
     def _start(self) -> None:
-        """Start a server of the settings, or note why it cannot be started."""
+        """Start a server with the current settings, or record why it cannot be started."""
         self._restart_at = None
         try:
             self._launch(self.home.settings())
@@ -143,7 +144,7 @@ class Supervisor:
             self._failed(self.status.generation, str(error))
 
     def _change(self) -> None:
-        """Start a server of what is wanted, and end one of what was wanted before and does not serve yet."""
+        """Start a server with the wanted settings; end servers of earlier changes that do not serve yet."""
         for server in self.servers:
             if server.ending_at is None and server.settings.generation > self.status.generation:
                 self._tell_to_end(server)
@@ -164,7 +165,7 @@ class Supervisor:
         """Start a server process.
 
         Raises:
-            OSError: the script's directory is gone, the log cannot be written, there are too many open files.
+            OSError: the script's directory is missing, the log cannot be written, or there are too many open files.
             BackendError: the state is damaged.
         """
         keys, environment = self.home.keys(), self._environment(settings)
@@ -203,7 +204,7 @@ class Supervisor:
             "AML_APP_ROOT": settings.code,
             "AZUREML_ENTRY_SCRIPT": settings.entry,
             "AZUREML_MODEL_DIR": str(self.home.model_dir(settings.copy)),
-            "AZUREML_CONFIG_FILE": str(self.home.path / "config.json"),  # else a workspace's is taken for its own
+            "AZUREML_CONFIG_FILE": str(self.home.path / "config.json"),  # not a workspace's file
             "AML_APP_INSIGHTS_ENABLED": "false",
             "SERVICE_NAME": settings.name,
             "WORKSPACE_NAME": "local",
@@ -215,10 +216,10 @@ class Supervisor:
             own |= {"EPKIT_CONTRACT": str(self.home.contract(settings.copy)), "MLFLOW_DISABLE_TELEMETRY": "true"}
         if settings.app_insights:
             own |= self._telemetry(settings.instrumentation_key)
-        return dict(os.environ) | self._passed_to(settings.copy) | own  # `_spawn` has chosen what is in the first
+        return dict(os.environ) | self._passed_to(settings.copy) | own  # `spawn` has chosen the first part
 
     def _passed_to(self, copy: str | None) -> dict[str, str]:
-        """Return the variables that were named since the endpoint was made, kept here and in no file."""
+        """Return the variables that were passed since the endpoint was created; they are kept here and in no file."""
         if copy is not None and copy not in self._passed:
             serving = self.home.settings().copy
             self._passed[copy] = self._passed.get(serving, {}) | self.home.take_environment(copy)
@@ -232,14 +233,14 @@ class Supervisor:
             "AML_APP_INSIGHTS_ENABLED": "true",
             "AML_APP_INSIGHTS_KEY": key,
             "APPLICATIONINSIGHTS_CONNECTION_STRING": address,
-            # Else the exporter tells Azure about itself, and asks 169.254.169.254 where it is.
+            # Otherwise the exporter sends its own statistics to Azure, and requests its location from 169.254.169.254.
             "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
             "APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED": "true",
-            "OTEL_BSP_SCHEDULE_DELAY": "200",  # ms; else a request is seen after 5 s
+            "OTEL_BSP_SCHEDULE_DELAY": "200",  # ms; otherwise a request appears after 5 s
         }
 
     def _heard(self, server: ServerProcess) -> None:
-        """Read what a server says: that it is ready, again after a crash of its worker, or that it has ended."""
+        """Read a server's pipe: it is ready, its worker has restarted after a crash, or it has ended."""
         said = os.read(server.ready, 512)
         if not said:
             self._events.unregister(server.ready)
@@ -251,7 +252,7 @@ class Supervisor:
         self._say(state="running", generation=generation, restarts=self.status.restarts + crashes, error=None)
 
     def _takes_over(self, server: ServerProcess) -> bool:
-        """Have a server that is ready serve, alone; False where its settings cannot be kept, or are outdated."""
+        """Make a ready server the only one; return False if its settings cannot be stored, or are outdated."""
         generation = server.settings.generation
         if generation < self.status.generation:
             return False
@@ -277,10 +278,10 @@ class Supervisor:
                 log.seek(min(server.log_start, log.seek(0, os.SEEK_END)))
                 self.home.init_log.write_bytes(log.read())
         except OSError:
-            self.home.init_log.unlink(missing_ok=True)  # half of it would be taken for the whole
+            self.home.init_log.unlink(missing_ok=True)  # half of it would look like the complete log
 
     def _attend(self) -> None:
-        """See to servers that have ended or do not end, to one that is due, and to the log."""
+        """Handle servers that have ended or do not end, restart a server when it is time, and shorten the log."""
         for server in list(self.servers):
             if server.process.poll() is not None:
                 self._ended(server)
@@ -292,13 +293,13 @@ class Supervisor:
             self._start()
         if self._unwritten:
             self._write_down()
-        with contextlib.suppress(OSError):  # nobody waits for it, and the next tick tries again
+        with contextlib.suppress(OSError):  # nothing depends on it, and the next tick tries again
             if self.home.log.stat().st_size > MOST_LOG_BYTES:
                 halve(self.home.log)
 
     def _ended(self, server: ServerProcess) -> None:
         self.servers.remove(server)
-        self._kill(server)  # a worker that outlived its master
+        self._kill(server)  # a worker may outlive its master
         with contextlib.suppress(KeyError, ValueError):
             self._events.unregister(server.ready)
         os.close(server.ready)
@@ -310,10 +311,10 @@ class Supervisor:
         self._sweep()
 
     def _failed(self, generation: int, error: str) -> None:
-        """Note that a server is not there: the first one for good, one that serves until it is wanted again."""
+        """Record that a server failed. Only a server that has served is restarted, after a pause."""
         if self.status.generation == 0:
             self._say(state="failed", failed_generation=max(generation, 1), error=error)
-        elif generation > self.status.generation:  # what serves, or is about to again, goes on
+        elif generation > self.status.generation:  # the serving generation continues, or restarts soon
             self._sweep(generation)
             self._say(failed_generation=generation, error=error)
         elif not any(other.serves and other.ending_at is None for other in self.servers):
@@ -323,13 +324,13 @@ class Supervisor:
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
     def _sweep(self, failed: int = 0) -> None:
-        """Delete the copies that no server has, and none is to have.
+        """Delete the copies that no server has or will have.
 
         Args:
-            failed: a generation that did not come up, and is not in the status yet.
+            failed: a generation that failed and is not in the status yet.
         """
         decided = max(self.status.generation, self.status.failed_generation, failed)
-        with contextlib.suppress(OSError, BackendError):  # a state that cannot be read: nothing is deleted
+        with contextlib.suppress(OSError, BackendError):  # if the state cannot be read, nothing is deleted
             kept = {self.home.settings().copy, *(server.settings.copy for server in self.servers)}
             if (wanted := self.home.wanted()) is not None and wanted.generation > decided:
                 kept.add(wanted.copy)
@@ -340,7 +341,7 @@ class Supervisor:
     def _tell_to_end(self, server: ServerProcess) -> None:
         server.ending_at = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
-            server.process.terminate()  # gunicorn finishes what is in flight, the exporter sends what it has
+            server.process.terminate()  # gunicorn finishes the requests in flight, the exporter sends its records
 
     @staticmethod
     def _kill(server: ServerProcess) -> None:

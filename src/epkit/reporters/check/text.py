@@ -9,17 +9,17 @@ _WORDS: Final = {True: "ok", False: "FAILED", None: "-"}
 
 
 def render(checkup: Checkup) -> str:
-    """Write the whole of a checkup."""
+    """Write a complete checkup."""
     return heading(checkup.target) + "".join(map(line, checkup.steps))
 
 
 def heading(target: str) -> str:
-    """Write what comes before the first step."""
+    """Write the text before the first step."""
     return f"{target}\n"
 
 
 def line(step: Step) -> str:
-    """Write a step: its name, verdict and time, what was found; what to do on a line of its own."""
+    """Write a step: its name, verdict, time and finding; the advice has its own line."""
     word = "warning" if step.ok and step.advice else _WORDS[step.ok]
     took = "" if step.ms is None else f"{step.ms:,.1f} ms"
     text = f"{step.name:<{_WIDTH}}  {word:<7}  {took:>11}  {step.detail}".rstrip() + "\n"

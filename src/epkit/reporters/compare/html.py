@@ -1,4 +1,4 @@
-"""A comparison as an HTML page: how far each metric changed, how certain that is, and every run behind it."""
+"""A comparison as an HTML page: how far each metric changed, how certain that is, and all runs of the comparison."""
 
 from collections.abc import Iterable
 from dataclasses import replace

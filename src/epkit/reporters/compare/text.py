@@ -47,7 +47,7 @@ def render_markdown(comparison: Comparison) -> str:
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """Say what came of it in words, the verdict last."""
+    """Return the result in words, the verdict last."""
     failed = [judged.gate.expression for judged in comparison.gates if not judged.passed]
     changed = [metric for metric in comparison.metrics if metric.verdict in (FASTER, SLOWER)]
     lines = [f"FAILED: {', '.join(failed)}"] if failed else []
@@ -65,14 +65,14 @@ def verdict(comparison: Comparison) -> list[str]:
 
 
 def said(metric: Change) -> str:
-    """Say a verdict of a metric: failures are not slow, they are more."""
+    """Return the verdict on a metric in words: of failures there are more or fewer, not slower or faster ones."""
     if metric.name == "failed" and metric.verdict in (FASTER, SLOWER):
         return "more failures" if metric.verdict == SLOWER else "fewer failures"
     return metric.verdict
 
 
 def cells(metric: Change) -> tuple[str, str, str, str]:
-    """Write a metric: base, new, change and its interval."""
+    """Format a metric: base, new, change and its interval."""
     return _value(metric, metric.base), _value(metric, metric.new), _change(metric), _interval(metric)
 
 
@@ -118,7 +118,7 @@ def _bounds(low: float, high: float, unit: str) -> str:
 
 
 def _percent(share: float, unit: str = "%") -> str:
-    """Write a change; of one beyond the double the decimals are noise."""
+    """Format a change; decimals of a change of more than a factor of two would be noise."""
     return f"{100 * share:+.{0 if abs(share) >= 1 else 1}f}{unit}"
 
 

@@ -10,26 +10,26 @@ from epkit.reporters.drift import words
 from epkit.reporters.parts import charts, page
 
 DRAWN: Final = 12
-"""Columns that are drawn, and no more than these unless more drifted."""
+"""Greatest number of columns that are drawn, unless more columns drifted."""
 
 ROWS: Final = 160
-"""Ranges of all columns together that are drawn: a page has 100 kB at most."""
+"""Greatest number of ranges that are drawn, of all columns together: a page has 100 kB at most."""
 
 LISTED: Final = 120
 REMARKS: Final = 30
 
 BARS: Final = 24
-"""Ranges or values of a column that are drawn."""
+"""Greatest number of ranges or values that are drawn for a column."""
 
 ROOM: Final = 130
-"""Units of a chart for the names of ranges."""
+"""Space for the names of ranges, in units of a chart."""
 
 OLD, NEW = 1, 2
-"""Colours."""
+"""Colours of the old and the new rows."""
 
 
 def render(report: DriftReport) -> str:
-    """Render a look for drift as an HTML page."""
+    """Render a drift report as an HTML page."""
     title = f"{words.name(report.new.name, 200)} against {words.name(report.old.name, 200)}"
     return page.page(
         f"epkit drift: {title}",

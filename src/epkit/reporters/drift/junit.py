@@ -9,7 +9,7 @@ from epkit.reporters.parts import xml
 
 
 def render(report: DriftReport) -> str:
-    """Write the document; what drifted is a failure of its case."""
+    """Write the document; a part that drifted is a failure of its case."""
     cases = list(_cases(report))
     failures = sum(message is not None for _, message in cases)
     counts = f'tests="{len(cases)}" failures="{failures}" errors="0"'
@@ -26,7 +26,7 @@ def render(report: DriftReport) -> str:
 
 
 def _cases(report: DriftReport) -> Iterable[tuple[str, str | None]]:
-    """Give what was tested, and what is wrong with it."""
+    """Yield the name of each test, and its failure."""
     yield "the schema is the same", "; ".join(clean(each, words.SENTENCE) for each in report.schema) or None
     for one in report.columns:
         yield f"column {words.column(one)}", f"{words.index(one)}; {words.moved(one)}" if one.found else None

@@ -8,13 +8,13 @@ from epkit.reporters.drift import words
 from epkit.reporters.parts.markdown import code, escape
 
 SHOWN: Final = 10
-"""Columns that are shown whether they drifted or not."""
+"""Number of columns that are shown even if they did not drift."""
 
 MOST: Final = 40
 
 
 def render(report: DriftReport) -> str:
-    """Render a look for drift as GitHub-flavoured Markdown: the verdict, and the columns, the worst first."""
+    """Render a drift report as GitHub-flavoured Markdown: the verdict, and the columns, the worst first."""
     *remarks, result = [line.text for line in words.verdict(report)]
     lines = [f"### epkit drift: {escape(result)}", ""]
     notes = [*remarks, *report.remarks]

@@ -11,19 +11,19 @@ from epkit.reporters.parts.charts import width
 from epkit.reporters.parts.layout import wrap
 
 LABEL: Final = 13
-"""Columns of a label."""
+"""Width of a label in characters."""
 
 SHOWN: Final = 25
-"""Columns of the tables; the JSON document has all."""
+"""Greatest number of columns in the tables; the JSON document has all."""
 
 REMARKS: Final = 5
 
 NAMES: Final = 22
-"""Columns of a name."""
+"""Width of a name in characters."""
 
 
 def render(report: DriftReport) -> str:
-    """Render a look for drift for people: plain text of 80 columns."""
+    """Render a drift report for people: plain text of 80 characters per line."""
     sections = [
         ["epkit drift", *_labelled("Old", words.sample(report.old)), *_labelled("New", words.sample(report.new))],
         list(_columns(report)),

@@ -8,7 +8,7 @@ from epkit.core.json import writing
 
 
 def render_endpoint(endpoint: Endpoint, **more: Any) -> str:
-    """Write an endpoint, and what else there is to say of it."""
+    """Write an endpoint, and further values."""
     return _document("epkit.endpoint/1", endpoint=plain(endpoint), **more)
 
 
@@ -18,18 +18,18 @@ def render_endpoints(backend: str, endpoints: Sequence[Endpoint]) -> str:
 
 
 def render_plan(backend: str, steps: Sequence[Mapping[str, Any]]) -> str:
-    """Write what would be sent."""
+    """Write the requests that would be sent."""
     return _document("epkit.plan/1", backend=backend, steps=plain(steps))
 
 
 def render_keys(endpoint: str, backend: str, key_file: str | None, keys: Keys | None) -> str:
-    """Write where the key is; the keys themselves only where they are given, because the user said so."""
+    """Write where the key is; the keys themselves only if they are given, because the user requested them."""
     shown = None if keys is None else {"primary": keys.primary.reveal(), "secondary": keys.secondary.reveal()}
     return _document("epkit.keys/1", endpoint=endpoint, backend=backend, key_file=key_file, keys=shown)
 
 
 def render_done(endpoint: str, backend: str, **more: Any) -> str:
-    """Write that something was done."""
+    """Write that an action is done."""
     return _document("epkit.done/1", endpoint=endpoint, backend=backend, **more)
 
 
@@ -46,7 +46,7 @@ def render_requests(endpoint: str, backend: str, requests: Sequence[LoggedReques
 def render_found(
     endpoint: str, backend: str, request_id: str, requests: Sequence[LoggedRequest], lines: Sequence[str]
 ) -> str:
-    """Write what the records say of a request."""
+    """Write what the records contain about a request."""
     return _document(
         "epkit.request/1",
         endpoint=endpoint,

@@ -11,10 +11,10 @@ WORDS = {True: "on", False: "off", None: "?"}
 
 
 def render_endpoint(endpoint: Endpoint, more: Mapping[str, str | None] | None = None) -> str:
-    """Write an endpoint, a line a fact, then its deployments.
+    """Write an endpoint, one fact per line, then its deployments.
 
     Args:
-        more: further lines, by the word that opens them; None leaves one out.
+        more: further lines, by the word at their beginning; a line with None is left out.
     """
     facts: dict[str, str | None] = {
         "state": endpoint.state + (f": {clean(endpoint.error)}" if endpoint.error else ""),
@@ -41,7 +41,7 @@ def render_endpoint(endpoint: Endpoint, more: Mapping[str, str | None] | None = 
 
 
 def render_endpoints(backend: str, endpoints: Sequence[Endpoint]) -> str:
-    """Write all endpoints of a backend, one a line."""
+    """Write all endpoints of a backend, one per line."""
     if not endpoints:
         return f"no endpoints ({backend})\n"
     rows = [
@@ -55,7 +55,7 @@ def render_endpoints(backend: str, endpoints: Sequence[Endpoint]) -> str:
 
 
 def render_plan(backend: str, steps: Sequence[Mapping[str, Any]]) -> str:
-    """Write what would be sent, a step a paragraph."""
+    """Write the requests that would be sent, one step per paragraph."""
     lines = [f"nothing is sent; {backend} would:"]
     for number, step in enumerate(steps, 1):
         lines.append(f"{number}. {step['step']}")
@@ -66,7 +66,7 @@ def render_plan(backend: str, steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def render_keys(key_file: str | None, keys: Keys | None) -> str:
-    """Write where the key is; the keys themselves only where they are given, because the user said so."""
+    """Write where the key is; the keys themselves only if they are given, because the user requested them."""
     lines = [] if key_file is None else [f"the primary key is in {key_file}"]
     if keys is not None:
         lines += [f"primary    {keys.primary.reveal()}", f"secondary  {keys.secondary.reveal()}"]
@@ -74,18 +74,18 @@ def render_keys(key_file: str | None, keys: Keys | None) -> str:
 
 
 def render_requests(requests: Sequence[LoggedRequest]) -> str:
-    """Write requests, one a line: time, status, duration."""
+    """Write requests, one per line: time, status, duration."""
     rows = [(each.time, str(each.status), f"{each.duration_ms:g} ms", each.name, each.request_id) for each in requests]
     return _text(_table(("time", "status", "duration", "path", "request id"), rows))
 
 
 def render_found(requests: Sequence[LoggedRequest], lines: Sequence[str]) -> str:
-    """Write what the records say of a request, then the lines of the log that name it."""
+    """Write what the records contain about a request, then the lines of the log that name it."""
     return "\n".join(part for part in (render_requests(requests) if requests else "", _text(lines)) if part)
 
 
 def _copy(deployment: Deployment) -> str:
-    """Name the copy of a model that is served: the beginning of its hash, and when it was made."""
+    """Name the copy of a model that is served: the first digits of its hash, and the time when it was made."""
     return " ".join(part for part in ((deployment.model_sha256 or "")[:12], deployment.model_at) if part)
 
 

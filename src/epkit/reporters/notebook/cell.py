@@ -6,17 +6,17 @@ from epkit.reporters.notebook.style import style
 from epkit.reporters.parts.page import Sheet
 
 LINES: Final = 80
-"""Of a text, before it is cut."""
+"""Greatest number of lines of a text; a longer text is cut."""
 
 
 def html(sheet: Sheet) -> str:
-    """Make a self-contained piece of HTML that changes nothing around it; details are folded."""
+    """Return self-contained HTML that does not affect the page around it; details are folded."""
     folded = f"<details><summary>More</summary>{''.join(sheet.rest)}</details>" if sheet.rest else ""
     return f'<div class="epkit"><style>{style()}</style>\n{"".join(sheet.first)}{folded}</div>'
 
 
 def shortened(text: str) -> str:
-    """Cut a text that is long; the page has all."""
+    """Shorten a long text; the page has the complete text."""
     lines = text.rstrip("\n").split("\n")
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], f"… and {len(lines) - LINES + 1} more lines"]

@@ -1,4 +1,4 @@
-"""Results that have no page of their own, as sheets and as texts: a verdict, a contract, predictions, reports."""
+"""Results without a page of their own, as sheets and as texts: a verdict, a contract, predictions, reports."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -23,14 +23,14 @@ from epkit.reporters.run import repeats
 from epkit.reporters.validation import text as validation
 
 SHOWN_ROWS: Final = 10
-"""Rows of predictions."""
+"""Greatest number of rows of predictions that are shown."""
 
 SHOWN: Final = 200
-"""Rows of another table."""
+"""Greatest number of rows of any other table."""
 
 
 def of_verdict(verdict: Verdict) -> Sheet:
-    """Show what a check found."""
+    """Show the findings of a check."""
     said = VerdictLine(text=validation.summary(verdict), bad=not verdict.valid)
     rows = [_violation(violation) for violation in verdict.violations[:SHOWN]]
     table = page.table(["where", "rule", "found", "what to do", "rows"], rows, prose=(2, 3), lists=(1,))
@@ -55,12 +55,12 @@ def _violation(violation: Violation) -> tuple[str, ...]:
 
 
 def verdict_text(verdict: Verdict) -> str:
-    """Write what a check found as `epkit validate` does."""
+    """Write the findings of a check like `epkit validate`."""
     return validation.render(Validation(schema="", files=(CheckedFile(file="payload", verdict=verdict),)))
 
 
 def of_contract(contract: ParsedContract) -> Sheet:
-    """Show what a contract wants: the operation, and the columns of its rows."""
+    """Show the requirements of a contract: the operation, and the columns of its rows."""
     rows = rows_of(contract)
     title = f"{contract.method} {contract.path}"
     first = [f"<h1>{page.said(title)}</h1>", page.note(_about(contract, rows))]
@@ -74,7 +74,7 @@ def of_contract(contract: ParsedContract) -> Sheet:
 
 
 def contract_text(contract: ParsedContract) -> str:
-    """Write what a contract wants."""
+    """Write the requirements of a contract."""
     rows = rows_of(contract)
     lines = [f"{clean(contract.method)} {clean(contract.path)}", _about(contract, rows)]
     if rows is not None:
@@ -118,15 +118,15 @@ def _first_row(example: Any, path: Sequence[str]) -> Mapping[str, Any]:
 
 
 Failures = Sequence[tuple[int, str, str]]
-"""Rows without a prediction: number, reason, what the endpoint said."""
+"""Rows without a prediction: number, reason, text of the reply."""
 
 
 def of_predictions(predictions: Sequence[Any], count: int, failures: Failures, summary: ScoreResult) -> Sheet:
     """Show predictions.
 
     Args:
-        predictions: the first of them, None for a row without one.
-        count: of all.
+        predictions: the first predictions; None for a row without one.
+        count: number of all predictions.
     """
     said = []
     if summary.stopped_by is not None:
@@ -148,7 +148,7 @@ def of_predictions(predictions: Sequence[Any], count: int, failures: Failures, s
 
 
 def predictions_text(predictions: Sequence[Any], count: int, summary: ScoreResult) -> str:
-    """Write the first predictions, and how the job went; see `of_predictions`."""
+    """Write the first predictions, and the result of the job; see `of_predictions`."""
     more = f"and {count - len(predictions):,} more\n" if count > len(predictions) else ""
     table = score_text.table(list(enumerate(predictions))) if predictions else ""
     stopped = "" if summary.stopped_by is None else "interrupted: these are not all rows\n"
@@ -173,7 +173,7 @@ def _tiles(summary: ScoreResult) -> Iterator[tuple[str, str]]:
 
 
 def of_reports(reports: Sequence[Report]) -> Sheet:
-    """Show reports, a line each."""
+    """Show reports, one per line."""
     rows = [
         (f"{place}", report.run.target, report.run.started_at, *cells, "" if report.validity.valid else "not valid")
         for place, report in enumerate(reports[:SHOWN])

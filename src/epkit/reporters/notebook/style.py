@@ -8,12 +8,12 @@ from typing import Final
 from epkit.reporters.parts.style import STYLE
 
 SCOPE: Final = ".epkit.epkit"
-"""The element's class, twice: what JupyterLab says of tables in an output weighs as much as one class."""
+"""The element's class, twice: JupyterLab's own rules for tables in an output have the specificity of one class."""
 
 DARK: Final = '[data-jp-theme-light="false"]'
-"""What is above the element where JupyterLab's theme is dark, whatever the system's colours are."""
+"""Selector of an ancestor that has JupyterLab's dark theme, with any colours of the system."""
 
-# Where there is no JupyterLab, the colours are those of a light page, its background included: always readable.
+# Without JupyterLab, the colours are those of a light page with its background, so the text is always readable.
 THEME: Final = """
 {scope}{background:var(--bg);color:var(--fg);padding:4px 8px;border-radius:8px;max-width:1200px;
 font:var(--jp-ui-font-size1,13px)/1.5 var(--jp-ui-font-family,system-ui,sans-serif)}
@@ -33,14 +33,14 @@ _PAGE = re.compile(r"^(?::root|html|body)\b")
 
 @cache
 def style() -> str:
-    """Return the style sheet; each of its rules is about what is in the element, and nothing else."""
+    """Return the style sheet; its rules apply only inside the element."""
     return scoped(STYLE, SCOPE) + THEME.replace("{scope}", SCOPE).replace("{dark}", DARK)
 
 
 def scoped(css: str, scope: str) -> str:
-    """Have the rules of a page speak of an element instead.
+    """Change the rules of a page so that they apply only inside an element.
 
-    What a page says of a dark system holds below a dark theme of JupyterLab.
+    The rules for a dark system become rules for a dark theme of JupyterLab.
 
     Raises:
         ValueError: there is an at-rule other than `@media`.
@@ -67,7 +67,7 @@ def _inside(selector: str, scope: str) -> str:
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:
-    """Give the outermost rules: what is before the braces, and what is in them."""
+    """Yield the outermost rules: the text before the braces, and the text inside them."""
     at = 0
     while (opening := css.find("{", at)) >= 0:
         depth, end = 1, opening + 1

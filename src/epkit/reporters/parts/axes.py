@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 Ticks = Sequence[tuple[float, str]]
-"""Values to mark, with their words."""
+"""Tick values, with their labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """One direction: where a value lies, and what is written along it.
+    """An axis of a chart: the places of values, and the labels.
 
     Args:
-        low, high: of what is shown; *low* > 0 where *log*.
-        ticks: values to mark, with their words.
-        name: what is measured, where the title says more or less than that.
-        unit: of the values, for their words.
-        said: the words of a value; without it the number and the unit.
+        low, high: bounds of the axis; *low* > 0 if *log*.
+        ticks: tick values, with their labels.
+        name: name of the quantity, if it differs from the title.
+        unit: unit of the values, for their text.
+        said: formats a value; by default the number and the unit.
     """
 
     title: str
@@ -30,7 +30,7 @@ class Axis:
     said: Callable[[float], str] | None = None
 
     def share(self, value: float) -> float:
-        """Return where a value lies, 0 … 1; in the middle of an axis of a single value."""
+        """Return the place of a value, 0 … 1; 0.5 on an axis with a single value."""
         if self.log:
             value, low, high = (math.log10(max(v, 1e-12)) for v in (value, self.low, self.high))
         else:
@@ -38,26 +38,26 @@ class Axis:
         return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.5
 
     def word(self, value: float) -> str:
-        """Write a value as it is read out."""
+        """Format a value for display next to a point."""
         return self.said(value) if self.said else with_unit(figure(value), self.unit)
 
 
 def linear(title: str, values: Iterable[float], *, name: str = "", unit: str = "") -> Axis:
-    """Make an axis from 0 to the most."""
+    """Make an axis from 0 to the maximum."""
     high = max((value for value in values if math.isfinite(value)), default=0.0)
     high = high if high > 0 else 1.0
     return Axis(title=title, low=0.0, high=high, ticks=_round_ticks(0.0, high, 5), name=name, unit=unit)
 
 
 def around(title: str, values: Iterable[float], *, name: str = "", unit: str = "") -> Axis:
-    """Make an axis from the least to the most."""
+    """Make an axis from the minimum to the maximum."""
     found = [value for value in values if math.isfinite(value)] or [0.0]
     low, high = min(found), max(found)
     return Axis(title=title, low=low, high=high, ticks=_round_ticks(low, high, 4), name=name, unit=unit)
 
 
 def counted(title: str, values: Iterable[float]) -> Axis:
-    """Make an axis of whole numbers, from the least to the most."""
+    """Make an axis of whole numbers, from the minimum to the maximum."""
     found = [value for value in values if math.isfinite(value)] or [0.0]
     low, high = min(found), max(found)
     step = max(1, math.ceil(_round_up(max(1.0, (high - low) / 8))))
@@ -68,7 +68,7 @@ def counted(title: str, values: Iterable[float]) -> Axis:
 
 
 def logarithmic(title: str, values: Iterable[float], *, name: str = "", unit: str = "") -> Axis:
-    """Make an axis of decades from the least to the most, with 2 and 5 marked where there are few."""
+    """Make a logarithmic axis from the minimum to the maximum, with ticks at 2 and 5 if it has few decades."""
     found = [value for value in values if math.isfinite(value) and value > 0] or [1.0]
     low, high = min(found), max(found)
     marks = (1, 2, 5) if high / low <= 2000 else (1,)
@@ -81,7 +81,7 @@ def logarithmic(title: str, values: Iterable[float], *, name: str = "", unit: st
 
 
 def number(value: float) -> str:
-    """Write the number of a mark short: 4 digits, thousands as k."""
+    """Format a tick value: 4 digits, thousands as k."""
     if abs(value) >= 1e6:
         return f"{value / 1e6:g}M"
     if abs(value) >= 10_000:
@@ -90,29 +90,29 @@ def number(value: float) -> str:
 
 
 def figure(value: float) -> str:
-    """Write a number that was measured: 4 digits, or as many as a whole number has."""
+    """Format a measured number: 4 digits, or all digits of a whole number."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def with_unit(number: str, unit: str) -> str:
-    """Put a unit behind a number."""
+    """Append a unit to a number."""
     return f"{number}{unit}" if unit.startswith("/") else f"{number} {unit}".rstrip()
 
 
 def _round_ticks(low: float, high: float, parts: int) -> Ticks:
-    """Mark round values; the value itself where there is but one."""
+    """Return round tick values; the value itself if there is only one."""
     if high <= low:
         return [(low, number(low))]
     step = _round_up((high - low) / parts)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     marks = [place * step for place in range(first, last + 1)]
     words = [number(mark) for mark in marks]
-    if len(set(words)) < len(words):  # as many digits as tell one from the next
+    if len(set(words)) < len(words):  # enough digits to distinguish neighbours
         words = [f"{mark:.{max(0, 1 - math.floor(math.log10(step)))}f}" for mark in marks]
     return list(zip(marks, words, strict=True))
 
 
 def _round_up(step: float) -> float:
-    """Return the next of 1, 2, 2.5, 5 times a power of ten."""
+    """Round up to 1, 2, 2.5 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(step))
     return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= step * (1 - 1e-9))

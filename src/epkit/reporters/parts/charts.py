@@ -1,7 +1,7 @@
-"""Charts as SVG, made by hand: a few kilobytes each, colours from the page, so that dark, light and paper all fit.
+"""Charts as SVG, written directly: a few kilobytes each; the page sets the colours for light, dark and paper.
 
-Every point, bar and span can be read: a pointer or the arrow keys show its values by the page's script, and without it
-they are in a table below, in titles or next to what is drawn.
+Every point, bar and span has readable values. The page's script shows them under the pointer or with the arrow keys.
+Without the script they are in a table below, in titles or next to the drawing.
 """
 
 import math
@@ -38,19 +38,19 @@ __all__ = [
 WIDTH: Final = 480
 HEIGHT: Final = 250
 LEFT, RIGHT, TOP, BOTTOM = 56, 18, 12, 40
-"""Room for the axes; what remains is the plot."""
+"""Space for the axes; the rest is the plot."""
 
 ROOM: Final = LEFT + 34
-"""For the names of rows, in units of a chart: a character has seven."""
+"""Space for the names of rows, in units of a chart; a character has seven."""
 
 WHOLE: Final = 120
-"""Characters of the name of a row that are shown under the pointer."""
+"""Greatest number of characters of a row's name that are shown under the pointer."""
 
 MOST_DOTS: Final = 30
-"""A series of more points is seen by its line alone."""
+"""A series with more points is drawn without dots, only as a line."""
 
 Point = tuple[float, float | None]
-"""A place, and a value or a gap."""
+"""A place, and a value; None is a gap."""
 
 Row = TypeVar("Row")
 
@@ -60,9 +60,9 @@ class Series:
     """A series.
 
     Args:
-        points: in the order in which they are joined.
-        colour: number of the page's colour, from 1; above the last dashed.
-        band: what is shaded around each point, from and to; `()` for nothing.
+        points: in the order in which the line joins them.
+        colour: number of the page's colour, from 1; numbers above the last colour are dashed.
+        band: the shaded range around each point, lower and upper bound; `()` for no band.
     """
 
     name: str
@@ -83,9 +83,9 @@ def lines(
     """Draw series over a common axis.
 
     Args:
-        notes: place, value, and the words that are written above that point.
-        guide: a thin line that the series are held against.
-        below: name the series below the plot, not above it.
+        notes: place, value, and text that is written above that point.
+        guide: a thin line for comparison with the series.
+        below: put the names of the series below the plot, not above it.
     """
     parts = [_axes(x, y)]
     parts += [f'<path class="a" fill="none" stroke-dasharray="2 4" d="{_path(guide, x, y)}"/>'] if guide else []
@@ -103,8 +103,9 @@ def bars(label: str, groups: Sequence[tuple[float, float, Sequence[tuple[float, 
     """Draw stacked bars.
 
     Args:
-        groups: begin, end, and the parts from below, as many in each: height and colour.
-        names: of the colours, for the legend.
+        groups: begin, end, and the parts from bottom to top: height and colour. Each group has the same number of
+            parts.
+        names: names of the colours, for the legend.
     """
     parts = [_axes(x, y)]
     said: list[tuple[str, Values]] = []
@@ -130,12 +131,12 @@ def spans(
     room: int = ROOM,
     said: Callable[[Axis, float, float, float], str] | None = None,
 ) -> str:
-    """Draw a span and a point a row.
+    """Draw a span and a point in each row.
 
     Args:
         rows: name, low, middle, high, colour.
-        room: for the names.
-        said: the words of low, middle and high; without it the middle and, in brackets, the span.
+        room: space for the names.
+        said: formats low, middle and high; by default the middle, and the span in brackets.
     """
     at = room + 6
     parts = []
@@ -151,11 +152,11 @@ def spans(
 
 
 def ranks(label: str, rows: Sequence[tuple[str, float, str, int]], room: int = ROOM) -> str:
-    """Draw a bar a row, the longest as long as there is room.
+    """Draw one bar per row; the longest bar uses all the space.
 
     Args:
-        rows: name, value (below 0 there is no bar), the words that are written behind the bar, colour.
-        room: for the names.
+        rows: name, value (below 0 there is no bar), text behind the bar, colour.
+        room: space for the names.
     """
     at = room + 6
     most = max((value for _, value, _, _ in rows), default=0.0) or 1.0
@@ -174,12 +175,12 @@ def ranks(label: str, rows: Sequence[tuple[str, float, str, int]], room: int = R
 def pairs(
     label: str, rows: Sequence[tuple[str, float, float, str]], names: Sequence[tuple[str, int]], room: int = ROOM
 ) -> str:
-    """Draw two bars a row, one under the other.
+    """Draw two bars per row, one under the other.
 
     Args:
-        rows: name, both values, and the words that are written behind the longer bar.
-        names: of the two colours, for the legend.
-        room: for the names.
+        rows: name, both values, and the text behind the longer bar.
+        names: names of the two colours, for the legend.
+        room: space for the names.
     """
     at = room + 6
     most = max((max(first, second) for _, first, second, _ in rows), default=0.0) or 1.0
@@ -206,12 +207,12 @@ def dots(
     names: Sequence[tuple[str, int]],
     room: int = ROOM,
 ) -> str:
-    """Draw several points a row, and a thin line between them.
+    """Draw several points per row, and a thin line between them.
 
     Args:
-        rows: name, and a value a colour.
-        names: of the colours, for the legend.
-        room: for the names.
+        rows: name, and a value for each colour.
+        names: names of the colours, for the legend.
+        room: space for the names.
     """
     at = room + 6
     parts = []
@@ -260,7 +261,7 @@ def _x_axis(x: Axis, bottom: float, left: int) -> str:
     for value, words in x.ticks:
         at = _x(x, value, left)
         parts.append(f'<line class="a" x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 4}"/>')
-        if at - free > 8 * len(words):  # no two words over each other
+        if at - free > 8 * len(words):  # labels must not overlap
             parts.append(f'<text class="t m" x="{at:.1f}" y="{bottom + 16}">{text(words)}</text>')
             free = at
     parts.append(f'<text class="t m" x="{(left + WIDTH - RIGHT) / 2}" y="{bottom + 33}">{text(x.title)}</text>')
@@ -268,12 +269,12 @@ def _x_axis(x: Axis, bottom: float, left: int) -> str:
 
 
 def _places(rows: Sequence[Row]) -> Iterable[tuple[Row, int]]:
-    """Give each row with its height."""
+    """Yield each row with its vertical position."""
     return ((row, TOP + 24 * place + 12) for place, row in enumerate(rows))
 
 
 def _name(name: str, room: int, y: int) -> str:
-    """Write the name of a row to the left of it, cut to the room that there is; a pointer over it shows the whole."""
+    """Write the name of a row to the left of it, cut to the available space; the pointer shows the whole name."""
     shown = fit(name, room)
     whole = "" if shown == name else f"<title>{text(clean(name, WHOLE))}</title>"
     return f'<text class="t e" x="{room}" y="{y + 4}">{whole}{text(shown)}</text>'
@@ -282,7 +283,7 @@ def _name(name: str, room: int, y: int) -> str:
 def _rows(
     label: str, parts: Sequence[str], count: int, x: Axis, left: int, names: Sequence[tuple[str, int]] = ()
 ) -> str:
-    """Put rows above their axis."""
+    """Place rows above their axis."""
     bottom = TOP + 24 * count
     return framed(_svg(label, [_x_axis(x, bottom, left), *parts], bottom + BOTTOM), names, below=True)
 
@@ -293,7 +294,7 @@ def _interval(x: Axis, low: float, middle: float, high: float) -> str:
 
 
 def _path(points: Sequence[Point], x: Axis, y: Axis) -> str:
-    """Join points; after a gap, or an infinite value, a new stretch begins. A point alone is a stroke of no length."""
+    """Join points; after a gap or an infinite value, a new stretch begins. A single point has length zero."""
     stretches: list[list[str]] = [[]]
     for place, value in points:
         if value is None or not math.isfinite(value):
@@ -304,7 +305,7 @@ def _path(points: Sequence[Point], x: Axis, y: Axis) -> str:
 
 
 def _noted(notes: Sequence[tuple[float, float, str]], x: Axis, y: Axis) -> Iterable[str]:
-    """Write words above points, else below them; what finds no room is left to the values."""
+    """Write text above points, or below if there is no space above; text without space is left out."""
     taken: list[tuple[float, float, float]] = []
     for place, value, words in notes:
         at, height, long = _x(x, place), _y(y, value), 7.0 * len(words)
@@ -317,7 +318,7 @@ def _noted(notes: Sequence[tuple[float, float, str]], x: Axis, y: Axis) -> Itera
 
 
 def _stops(line: Series, x: Axis, y: Axis) -> str:
-    """Mark the points of a short series, as strokes of no length with round ends."""
+    """Mark the points of a short series, as strokes of length zero with round ends."""
     known = [(place, value) for place, value in line.points if value is not None and math.isfinite(value)]
     if len(known) > MOST_DOTS:
         return ""
@@ -326,7 +327,7 @@ def _stops(line: Series, x: Axis, y: Axis) -> str:
 
 
 def _band(line: Series, x: Axis, y: Axis) -> str:
-    """Shade what is around a line."""
+    """Shade the band around a line."""
     if len(line.band) < 2:
         return ""
     places = [_x(x, place) for place, _ in line.points]
@@ -337,7 +338,7 @@ def _band(line: Series, x: Axis, y: Axis) -> str:
 
 
 def _read(line: Series, x: Axis, y: Axis) -> Values:
-    """Write the points of a series, with their bands."""
+    """Format the points of a series, with their bands."""
     bands = line.band or ((),) * len(line.points)
     return [
         (x.word(place), y.word(value) + (f" ({y.word(band[0])} to {y.word(band[1])})" if band else ""))
@@ -347,7 +348,7 @@ def _read(line: Series, x: Axis, y: Axis) -> Values:
 
 
 def fit(name: str, room: int) -> str:
-    """Cut a name to a number of units of a chart, a wide character counting twice."""
+    """Cut a name to a number of units of a chart; a wide character counts twice."""
     shown = clean(name, room)
     if width(shown) <= room:
         return shown
@@ -357,5 +358,5 @@ def fit(name: str, room: int) -> str:
 
 
 def width(words: str) -> int:
-    """Estimate how wide a text is, in units of a chart."""
+    """Estimate the width of a text, in units of a chart."""
     return sum(14 if unicodedata.east_asian_width(char) in "WF" else 7 for char in words)

@@ -8,7 +8,7 @@ from epkit.core.http.masking import clean
 from epkit.reporters.parts.axes import with_unit
 
 MOST: Final = 20
-"""Entries of a list or a mapping that are shown."""
+"""Greatest number of entries of a list or a mapping that are shown."""
 
 _UNITS: Final[Mapping[str, Callable[[float], str]]] = {
     "": lambda value: f"{value:,}" if isinstance(value, int) else f"{value:,.6g}",
@@ -17,16 +17,16 @@ _UNITS: Final[Mapping[str, Callable[[float], str]]] = {
     "bytes": lambda value: f"{value:,} {'byte' if value == 1 else 'bytes'}",
     "bytes/s": lambda value: f"{value:,.0f} bytes/s",
 }
-"""How a number is written; of any other unit with 6 digits, and the unit behind it."""
+"""How a number is written; with any other unit, with 6 digits and the unit after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """How a field is called.
+    """The text for a field.
 
     Args:
-        words: what it is; `{}` is the key or number in a mapping or list.
-        unit: of a number; `share` is written in percent, `number` without commas.
+        words: description; `{}` is the key or number in a mapping or list.
+        unit: unit of a number; `share` is written in percent, `number` without commas.
     """
 
     words: str
@@ -34,7 +34,7 @@ class Fact:
 
 
 def named(**units: Mapping[str, str]) -> dict[str, Fact]:
-    """Make a table from words by path, a mapping a unit; `plain` has none."""
+    """Make a table from descriptions by path, one mapping per unit; `plain` has no unit."""
     return {
         path: Fact(words=words, unit="" if unit == "plain" else unit)
         for unit, table in units.items()
@@ -43,11 +43,11 @@ def named(**units: Mapping[str, str]) -> dict[str, Fact]:
 
 
 def facts(known: Mapping[str, Fact], name: str, value: Any) -> Iterable[tuple[str, str]]:
-    """Give the leaves of a document in words, in its order; what is None or empty is left out.
+    """Yield the leaves of a document as text, in its order; None and empty values are left out.
 
     Args:
-        known: the fields by their paths, `*` for a key of a mapping or a place in a list.
-        name: of the document: where its paths begin.
+        known: the fields by their paths; `*` is a key of a mapping or a place in a list.
+        name: name of the document, with which its paths begin.
     """
     yield from _facts(known, name, (), value)
 
@@ -74,7 +74,7 @@ def _has_keys(known: Mapping[str, Fact], path: str) -> bool:
 
 
 def _words(known: Mapping[str, Fact], path: str, keys: tuple[str, ...]) -> str:
-    """Return the words of a path; of one that is in a document of another version what its last part says."""
+    """Return the description of a path; for an unknown path, of another version's document, its last part."""
     fact = known.get(path)
     if fact is not None:
         return fact.words.format(*keys)

@@ -43,10 +43,10 @@ def ink(colour: int) -> str:
 
 
 def values_table(place: str, series: Sequence[tuple[str, Values]], orders: Iterable[Sequence[str]] = ()) -> str:
-    """Return a table of the drawn values: one row for each place if the series share them, else one for each series.
+    """Return a table of the drawn values: one row for each place if the series share them, otherwise one per series.
 
     Args:
-        place: what a place is, for the heading.
+        place: the quantity of the places, for the heading.
         series: names and values, in the order of the drawing.
         orders: possible orders of all places; the first one that fits every series is used.
     """

@@ -6,11 +6,11 @@ from typing import Final
 WIDTH: Final = 80
 
 LABEL: Final = 24
-"""Columns of a label, as in ab's head block."""
+"""Width of a label in characters, as in ab's head block."""
 
 
 def labelled(label: str, value: object) -> str:
-    """Put a value behind its label."""
+    """Put a value after its label."""
     return f"{label + ':':<{LABEL}}{value}".rstrip()
 
 

@@ -6,10 +6,10 @@ from epkit.core.http.masking import clean
 
 
 def escape(text: str) -> str:
-    """Take from text what Markdown or HTML would act on."""
+    """Escape characters that have a meaning in Markdown or HTML."""
     return re.sub(r"([\\`*_{}\[\]<>|#~@&])", r"\\\1", clean(text, 1000))
 
 
 def code(text: str) -> str:
-    """Fit text between backticks."""
+    """Make a text safe between backticks."""
     return clean(text, 1000).replace("`", "'")

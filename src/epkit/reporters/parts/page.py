@@ -12,12 +12,12 @@ from epkit.reporters.parts.xml import text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """What a page holds, in pieces of HTML.
+    """The contents of a page, in pieces of HTML.
 
     Args:
-        title: of the window.
-        first: what a reader sees at once.
-        rest: what is looked up; a notebook folds it away.
+        title: title of the window.
+        first: the parts that are visible at once.
+        rest: the details; a notebook folds them.
     """
 
     title: str
@@ -31,10 +31,10 @@ def render(sheet: Sheet) -> str:
 
 
 def page(title: str, body: Iterable[str]) -> str:
-    """Put a page together; where it has a chart, with the script that reads its values out."""
+    """Assemble a page; if it has a chart, with the script that shows the chart's values."""
     content = "".join(body)
     script = f"<script>{SCRIPT}</script>" if "<figure" in content else ""
-    # Nothing is loaded, and nothing runs but the page's own script, whatever a reply may have put into the text.
+    # The page loads nothing and runs only its own script, even if a reply puts other code into the text.
     policy = f"default-src 'none';style-src 'unsafe-inline';script-src 'sha256-{DIGEST}'"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -46,26 +46,26 @@ def page(title: str, body: Iterable[str]) -> str:
 
 
 def verdict(lines: Iterable[VerdictLine], notes: Iterable[str] = ()) -> str:
-    """Say what came of it, good or bad, and below it what else should be known."""
+    """Show the result, good or bad, and notes below it."""
     judged = (f'<p class="{"bad" if line.bad else "ok"}">{said(line.text)}</p>' for line in lines)
     return "".join([*judged, *(note(words) for words in notes)])
 
 
 def note(words: str) -> str:
-    """Say something in passing."""
+    """Show a remark in small emphasis."""
     return f'<p class="dim">{said(words)}</p>'
 
 
 def said(words: str) -> str:
-    """Fit a text from anywhere between tags."""
+    """Escape any text so that it is safe between tags."""
     return text(clean(words, 2000))
 
 
 def section(heading: str, *content: str, wide: bool = False) -> str:
-    """Frame something under a heading.
+    """Put contents under a heading.
 
     Args:
-        wide: whether it may be wider than a phone and is scrolled then.
+        wide: whether it may be wider than a phone; then it scrolls.
     """
     inner = "".join(content)
     if wide:
@@ -79,7 +79,7 @@ def grid(sections: Iterable[str]) -> str:
 
 
 def tiles(entries: Iterable[tuple[str, str]]) -> str:
-    """Show numbers large: value and what it is."""
+    """Show numbers large: a value and its description."""
     cells = (f'<div class="tile"><b>{said(value)}</b><span>{said(name)}</span></div>' for value, name in entries)
     return f'<div class="tiles">{"".join(cells)}</div>\n'
 
@@ -95,9 +95,10 @@ def table(
     """Lay out a table.
 
     Args:
-        words: whether all cells are prose, which may be broken.
-        prose: places of the columns that are, where others are not.
-        lists: places of columns with much on a line, which is not broken: on a phone it would make a row a screen high.
+        words: whether all cells are prose, in which lines may break.
+        prose: places of the columns that are prose, if the others are not.
+        lists: places of columns with long lines that do not break: on a phone, breaks would make a row as high as the
+            screen.
     """
     named = dict.fromkeys(range(len(heads)), "w") if words else dict.fromkeys(prose, "p") | dict.fromkeys(lists, "n")
     kinds = [f' class="{named[place]}"' if place in named else "" for place in range(len(heads))]
@@ -110,10 +111,10 @@ def table(
 
 
 def heat(corner: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[str, float, int]]]]) -> str:
-    """Lay out a table whose cells are the darker the more they are.
+    """Lay out a table whose cells are darker for greater shares.
 
     Args:
-        corner: what the rows and the columns are.
+        corner: the description of the rows and the columns.
         rows: name and cells: text, share of the whole (0 … 1), number of the page's colour.
     """
     head = "".join(f"<th>{said(cell)}</th>" for cell in (corner, *heads))
@@ -130,10 +131,10 @@ class Branch:
     """A node of a tree.
 
     Args:
-        words: what it is.
-        figure: its number.
-        share: how dark that is, 0 … 1.
-        below: what it falls into.
+        words: description.
+        figure: its number, as text.
+        share: how dark the number's background is, 0 … 1.
+        below: its children.
     """
 
     words: str
@@ -143,7 +144,7 @@ class Branch:
 
 
 def tree(branches: Sequence[Branch], colour: int = 3) -> str:
-    """Draw trees as lists in lists, which a phone breaks as it needs."""
+    """Draw trees as nested lists, in which a phone can break lines."""
 
     def item(branch: Branch) -> str:
         inner = f"<ul>{''.join(map(item, branch.below))}</ul>" if branch.below else ""
@@ -154,5 +155,5 @@ def tree(branches: Sequence[Branch], colour: int = 3) -> str:
 
 
 def _tint(share: float, colour: int) -> str:
-    """Colour what is behind a text, so little that it is read in light and in dark."""
+    """Return a background colour so light that text is readable on it in light and in dark."""
     return f'style="background:color-mix(in srgb,var(--c{colour}) {round(50 * share)}%,transparent)"'

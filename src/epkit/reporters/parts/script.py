@@ -1,8 +1,8 @@
-"""The script of a page: it reads the values of a chart out, under the pointer and by the arrow keys.
+"""The script of a page: it shows the values of a chart, under the pointer and with the arrow keys.
 
-A page says everything without it. It is the only one that a page runs: the page's policy names it by its digest, so
-what a reply or a table puts into a text never runs. It takes what it shows from the text of the page, and writes it as
-text.
+The page is complete without it. It is the only script that the page runs: the page's policy names it by its digest, so
+code that a reply or a table puts into a text never runs. It takes the values from the text of the page, and inserts
+them as text.
 """
 
 import base64
@@ -69,4 +69,4 @@ if(now&&hidden[now.s])show(null)}
 input.addEventListener("change",apply);apply()})})})();"""
 
 DIGEST: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-"""SHA-256 of the script, as a policy names it."""
+"""SHA-256 of the script, in the form that a policy uses."""

@@ -11,10 +11,10 @@ DARK: Final = (
     "--c4:#4fd1a8;--c5:#c4a5ff;--ok:#56d364;--bad:#ff7b8a;"
 )
 PAPER: Final = f"{LIGHT}--fg:#000;--dim:#444;--line:#bbb;--card:#fff;"
-"""Declarations of the colours that the rules name."""
+"""Declarations of the colours that the rules use."""
 
 COLOURS: Final = 5
-"""How many series have a colour of their own."""
+"""Number of colours for series."""
 
 _INKS: Final = "".join(
     f".l.c{n},.s.c{n},.o.c{n}{{stroke:var(--c{n})}}.b.c{n},.d.c{n},.f.c{n}{{fill:var(--c{n})}}.k.c{n}{{border-color:var(--c{n})}}"
@@ -69,7 +69,7 @@ output{{display:block;min-height:1.5em;font-size:.85rem;font-variant-numeric:tab
 FRAME: Final = """
 *{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}
 main{max-width:1200px;margin:0 auto;padding:16px}h1{font-size:1.35rem;margin:.2em 0;overflow-wrap:anywhere}"""
-"""Rules of a document that is a page of its own."""
+"""Rules of a document that is a complete page."""
 
 PRINT: Final = """main{max-width:none;padding:0}body{font-size:11px}.grid{grid-template-columns:1fr 1fr}
 section,figure,tr,.tile{break-inside:avoid}section:has(table){break-inside:auto}h2{break-after:avoid}
@@ -77,10 +77,10 @@ thead{display:table-header-group}output,.ring,.values,.js .legend input{display:
 .wide{overflow:visible;background:none}
 table{font-size:8px}th,td{padding:2px 3px}td.p,td.p:last-child{min-width:0}
 td.n{white-space:normal;overflow-wrap:anywhere;min-width:120px}.heat td{min-width:0}"""
-"""Rules of paper: whole charts, rows and headings, and nothing to press."""
+"""Rules for paper: no breaks inside charts, rows and headings, and no controls."""
 
 STYLE: Final = (
     f":root{{color-scheme:light dark;{LIGHT}}}@media(prefers-color-scheme:dark){{:root{{{DARK}}}}}"
     f"{FRAME}{PARTS}@media print{{:root{{{PAPER}}}{PRINT}}}"
 )
-"""Everything that a page of its own needs."""
+"""Everything that a complete page needs."""

@@ -8,7 +8,7 @@ class VerdictLine:
     """One line of a verdict.
 
     Args:
-        bad: whether it says that something went wrong.
+        bad: whether the line reports a problem.
     """
 
     text: str

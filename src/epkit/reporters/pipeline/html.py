@@ -1,4 +1,4 @@
-"""A run of a pipeline as an HTML page: the steps as a picture, gates, figures, links to reports; and all runs."""
+"""A run of a pipeline as an HTML page: a picture of the steps, gates, figures, links to reports; and all runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -12,27 +12,27 @@ from epkit.reporters.pipeline import words
 from epkit.reporters.train.words import interval, number
 
 COLOURS: Final[Mapping[str, int]] = {"ok": 4, "reused": 1, "skipped": 5, "stopped": 2, "failed": 3}
-"""Of the page, by the state of a step."""
+"""Colours of the page, by the state of a step."""
 
 SHOWN_RUNS: Final = 200
 BOX, GAP, TALL, PER_ROW = 120, 24, 56, 4
-"""Sizes of the picture: what a step takes, and how many are in a row."""
+"""Sizes of the picture: width of a step, gap, height, and number of steps in a row."""
 
 
 def render(run: PipelineRun, above: str = "") -> str:
     """Render a run as an HTML page.
 
     Args:
-        above: the way from the page's directory to that of the run, `""` where they are the same.
+        above: relative path from the page's directory to that of the run; `""` if they are the same.
     """
     return page.render(sheet(run, above))
 
 
 def sheet(run: PipelineRun, above: str | None) -> page.Sheet:
-    """Say what is on the page of a run.
+    """Return the contents of the page of a run.
 
     Args:
-        above: as for `render`; None links nothing.
+        above: as for `render`; with None there are no links.
     """
     title = run.pipeline if run.run is None else f"{run.pipeline} run {run.run}"
     sure = [(name, number(each.value), interval(each, dash="–") or "–") for name, each in words.figures(run).items()]
@@ -58,13 +58,13 @@ def render_history(name: str, runs: Sequence[PipelineRun], champion: int | None)
     """Render the runs of a pipeline as an HTML page: metric and p99 over runs, and a table.
 
     Args:
-        champion: number of the run whose model it is, None before there is one.
+        champion: number of the run whose model is the champion, None if there is none.
     """
     return page.render(history_sheet(name, runs, champion))
 
 
 def history_sheet(name: str, runs: Sequence[PipelineRun], champion: int | None) -> page.Sheet:
-    """Say what is on the page of a pipeline's runs; see `render_history`."""
+    """Return the contents of the page of a pipeline's runs; see `render_history`."""
     shown = runs[-SHOWN_RUNS:]
     rows = [
         (
@@ -106,7 +106,7 @@ def _why(run: PipelineRun) -> Iterable[str]:
 
 
 def _picture(run: PipelineRun) -> str:
-    """Draw the sequence: a box a step, in the colour of what came of it; a step that was not reached is empty."""
+    """Draw the sequence: a box for each step, in the colour of its result; a step that was not reached is empty."""
     left = {step.step: step for step in run.steps}
     wanted = [name for name in STEP_NAMES if name in left or "deploy" in run.parameters or name in STEP_NAMES[:3]]
     parts = []
@@ -136,7 +136,7 @@ def _short(step: StepResult | None) -> str:
 
 
 def _links(run: PipelineRun, above: str) -> str:
-    """Link what the steps wrote."""
+    """Return links to the files of the steps."""
     found = [
         f"<a href={xml.attribute(quote(f'{above}{path}', errors='replace'))}>{page.said(f'{step.step}: {name}')}</a>"
         for step in run.steps
@@ -165,7 +165,7 @@ def _gates(run: PipelineRun) -> str:
 
 
 def _over_runs(runs: Sequence[PipelineRun]) -> Iterable[str]:
-    """Draw what was measured over the numbers of the runs."""
+    """Draw the measured values over the numbers of the runs."""
     named = next((words.metric(run) for run in reversed(runs) if words.metric(run)), None)
     same = [run for run in runs if words.metric(run) == named]
     for title, unit, points in (

@@ -13,8 +13,8 @@ from epkit.reporters.pipeline import words
 def render(run: PipelineRun) -> str:
     """Write the document.
 
-    A gate that was missed and a step that stopped are failures; a gate that could not be judged and a step that failed
-    are errors; a step that had nothing to do is skipped.
+    A missed gate and a stopped step are failures. A gate without a verdict and a failed step are errors. A step that
+    had nothing to do is skipped.
     """
     cases = [*map(_step, run.steps), *map(_gate, words.gates(run))]
     if not cases:

@@ -1,4 +1,4 @@
-"""Runs of pipelines as text: one run, all runs, and two side by side."""
+"""Runs of pipelines as text: one run, all runs, and a comparison of two."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +12,7 @@ from epkit.reporters.pipeline import words
 from epkit.reporters.train.words import number, with_interval
 
 HASH: Final = 12
-"""Digits of a hash that are shown."""
+"""Number of digits of a hash that are shown."""
 
 
 def render(run: PipelineRun) -> str:
@@ -53,7 +53,7 @@ def render(run: PipelineRun) -> str:
 
 
 def render_list(name: str, runs: Sequence[PipelineRun], champion: int | None) -> str:
-    """Render the runs of a pipeline, a line each, the last one first."""
+    """Render the runs of a pipeline, one per line, the last one first."""
     if not runs:
         return f"{name}: there are no runs yet\n"
     heads = ["run", "started", "took", "state", "metric", "p99", "by", ""]
@@ -79,7 +79,7 @@ def _row(run: PipelineRun, champion: int | None) -> list[str]:
 
 
 def render_compare(compared: RunComparison) -> str:
-    """Render two runs side by side: what was asked otherwise, and what came of it."""
+    """Render two runs side by side: how their requests differ, and their results."""
     rows: list[tuple[str, str, str]] = [("", f"run {compared.one}", f"run {compared.other}")]
     rows += [_otherwise(each) for each in compared.parameters]
     outcomes = {each.name: each for each in compared.outcomes}

@@ -6,18 +6,18 @@ from epkit.core.pipeline.triggered import PublishedPipelineV1, TriggeredRun
 
 
 def render_run(run: TriggeredRun) -> str:
-    """Write a run in a line: its id, its number, its status, and why it ended so."""
+    """Write a run in one line: its id, its number, its status, and the reason of its end."""
     number = "" if run.number is None else f"  run {run.number}"
     return f"{run.run}{number}  {run.status}" + (f": {run.reason}" if run.reason else "") + "\n"
 
 
 def render_runs(runs: Sequence[TriggeredRun]) -> str:
-    """Write runs, a line each."""
+    """Write runs, one per line."""
     return "".join(map(render_run, runs)) or "no runs\n"
 
 
 def render_pipelines(pipelines: Sequence[PublishedPipelineV1]) -> str:
-    """Write published pipelines: id, status, name, and the URL that asks for a run."""
+    """Write published pipelines: id, status, name, and the URL that starts a run."""
     if not pipelines:
         return "no published pipelines\n"
     rows = [(each.id, each.status, each.name, each.url) for each in pipelines]
@@ -29,7 +29,7 @@ def render_pipelines(pipelines: Sequence[PublishedPipelineV1]) -> str:
 
 
 def render_pipeline(pipeline: PublishedPipelineV1) -> str:
-    """Write a published pipeline, a line a fact."""
+    """Write a published pipeline, one fact per line."""
     facts = {
         "id": pipeline.id,
         "status": pipeline.status,

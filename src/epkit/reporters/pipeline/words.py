@@ -11,17 +11,17 @@ from epkit.core.train.report import Figure
 from epkit.reporters.parts.verdict import VerdictLine
 
 LINE: Final = 300
-"""Characters of what a step says that are shown."""
+"""Greatest number of characters that are shown of a step's text."""
 
 
 def step(result: StepResult) -> str:
-    """Write what came of a step as a line of a terminal."""
+    """Write the result of a step as a line for a terminal."""
     time = f"{result.seconds:.1f} s" if result.state != "reused" and result.seconds else ""
     return f"{result.step:<8} {result.state:<7} {time:>7}  {clean(result.line, LINE)}".rstrip()
 
 
 def verdict(run: PipelineRun) -> VerdictLine:
-    """Say in one line what came of a run."""
+    """Return the result of a run in one line."""
     return VerdictLine(text=clean(_verdict(run), LINE), bad=run.exit_code != 0)
 
 
@@ -42,14 +42,14 @@ def _verdict(run: PipelineRun) -> str:
 
 
 def metric(run: PipelineRun) -> str | None:
-    """Return the metric that chose the model, None where the run did not come so far."""
+    """Return the metric that chose the model, None if the run did not get that far."""
     trained = run.step("train")
     found = None if trained is None else trained.result.get("metric")
     return found if isinstance(found, str) else None
 
 
 def quality(run: PipelineRun) -> float | None:
-    """Return that metric on the rows of the gate, else out of fold."""
+    """Return that metric on the rows of the gate, otherwise out of fold."""
     name = metric(run)
     if name is None:
         return None
@@ -75,19 +75,19 @@ def figures(run: PipelineRun) -> Mapping[str, Figure]:
 
 
 def observed(gate: Mapping[str, Any]) -> Figure | None:
-    """Return what a gate was judged by."""
+    """Return the figure that decided a gate."""
     value = gate.get("observed")
     ci95 = gate.get("ci95")
     return None if value is None else Figure(value=value, ci95=None if ci95 is None else (ci95[0], ci95[1]))
 
 
 def parameters(values: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Give the parameters of a run by their dotted names."""
+    """Yield the parameters of a run by their dotted names."""
     return ((clean(name, 100), value_text(value)) for name, value in flat(values))
 
 
 def value_text(value: Any) -> str:
-    """Write a value of a parameter."""
+    """Format a value of a parameter."""
     if value is None:
         return "–"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

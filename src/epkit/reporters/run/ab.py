@@ -1,7 +1,7 @@
-"""A run as ab 2.3 would have printed it, for comparison with old numbers: layout, arithmetic, definition of failure.
+"""A run in the output format of ab 2.3, for comparison with old numbers: layout, arithmetic, definition of failure.
 
-To ab neither a status of 400 nor an empty reply is a failure, but a reply whose length differs from the first
-one's is. The banner does not claim to be ab's; from `Server Software:` on, the text is.
+For ab, a status of 400 or an empty reply is not a failure; a reply whose length differs from the first one's is. The
+banner says that epkit wrote it; from `Server Software:` on, the text equals ab's.
 
 Source: `output_results` of apache/httpd, `support/ab.c`, branch 2.4.x.
 """
@@ -10,10 +10,10 @@ from epkit.core.report.ab import AbReport, AbRow, AbSummary, round_ms
 from epkit.core.report.report import Report
 
 PROGRESS_ABOVE = 150
-"""With more requests than this, and without -q, ab shows progress and words its banner differently."""
+"""Above this number of requests, and without -q, ab shows progress and uses another banner."""
 
 UNBOUNDED = 50_000
-"""How many requests ab takes a time limit for."""
+"""The number of requests that ab sends with a time limit."""
 
 
 def render(
@@ -28,11 +28,11 @@ def render(
     """Render a run in ab's layout.
 
     Args:
-        report: head block and derived rates are made of it.
+        report: source of the head block and the derived rates.
         ab: the same run in ab's arithmetic.
-        percentiles: False is ab's -d.
-        deviations: False is ab's -S: no median, no deviation, no warnings.
-        quiet: ab's -q, which shows in the banner.
+        percentiles: False for ab's -d.
+        deviations: False for ab's -S: no median, no deviation, no warnings.
+        quiet: ab's -q, which changes the banner.
         variable_length: ab's -l: replies may differ in length.
     """
     lines = [
@@ -55,7 +55,7 @@ def _banner(report: Report, *, quiet: bool) -> list[str]:
     if asked > PROGRESS_ABOVE and not quiet:
         dots, gap = "", ["", ""]
     elif report.run.partial:
-        dots, gap = "...", [""]  # an interrupted ab never comes to say "done"
+        dots, gap = "...", [""]  # an interrupted ab does not print "done"
     else:
         dots, gap = ".....done", ["", ""]
     return [

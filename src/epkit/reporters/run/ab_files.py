@@ -1,4 +1,4 @@
-"""The files of ab's -e (percentiles as CSV) and -g (one line a request, for gnuplot)."""
+"""The files of ab's -e (percentiles as CSV) and -g (one line per request, for gnuplot)."""
 
 from datetime import UTC, datetime, tzinfo
 
@@ -9,16 +9,16 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 
 def percentiles_csv(times: AbTimes) -> str:
-    """Render ab's -e file: the milliseconds within which 0 % to 100 % of the requests were served."""
+    """Render ab's -e file: the times in milliseconds within which 0 % to 100 % of the requests were served."""
     rows = (f"{percent},{us / 1000:.3f}\n" for percent, us in enumerate(served(times)))
     return "Percentage served,Time in ms\n" + "".join(rows)
 
 
 def gnuplot_tsv(times: AbTimes, zone: tzinfo = UTC) -> str:
-    """Render ab's -g file: a line a request, ordered by total time.
+    """Render ab's -g file: one line per request, ordered by total time.
 
     Args:
-        zone: of the first column; ab writes local time.
+        zone: time zone of the first column; ab writes local time.
     """
     lines = ["starttime\tseconds\tctime\tdtime\tttime\twait\n"]
     order = by_total(times)
@@ -26,7 +26,7 @@ def gnuplot_tsv(times: AbTimes, zone: tzinfo = UTC) -> str:
     last, said = -1, ""
     for start, ctime, time, wait in zip(*(column.tolist() for column in columns), strict=True):
         seconds = start // 1_000_000
-        if seconds != last:  # few seconds, many requests
+        if seconds != last:  # there are few seconds and many requests
             last, said = seconds, _ctime(datetime.fromtimestamp(seconds, zone))
         parts = (seconds, *(round_ms(us) for us in (ctime, time - ctime, time, wait)))
         lines.append("\t".join((said, *map(str, parts))) + "\n")
@@ -34,5 +34,5 @@ def gnuplot_tsv(times: AbTimes, zone: tzinfo = UTC) -> str:
 
 
 def _ctime(moment: datetime) -> str:
-    """Write a moment as `apr_ctime` does: English whatever the locale, the day with a leading zero."""
+    """Format a time like `apr_ctime`: English in every locale, the day with a leading zero."""
     return f"{DAYS[moment.weekday()]} {MONTHS[moment.month - 1]} {moment:%d %H:%M:%S %Y}"

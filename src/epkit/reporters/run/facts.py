@@ -8,7 +8,7 @@ from epkit.core.report.report import Report
 from epkit.reporters.parts.facts import Fact, facts, named
 
 PARTS: Final = ("tool", "run", "plan", "counts", "throughput", "http", "generator", "validity")
-"""Of a report, what no other table of the page shows."""
+"""The parts of a report that no other table of the page shows."""
 
 WORDS: Final[Mapping[str, Fact]] = named(
     plain={
@@ -89,14 +89,14 @@ WORDS: Final[Mapping[str, Fact]] = named(
         },
     },
 )
-"""By the path in the report; held to have every field."""
+"""Descriptions by the path in the report; a test checks that no field is missing."""
 
 
 def everything(report: Report) -> Iterable[tuple[str, str]]:
-    """Give what no other table of the page shows, in words."""
+    """Yield the values that no other table of the page shows, as text."""
     for name in PARTS:
         document = to_plain(getattr(report, name))
-        document.pop("reason_kinds", None)  # of epkit's own use; the reasons are sentences
+        document.pop("reason_kinds", None)  # for epkit's own use; the reasons are sentences
         if name == "counts":
             document["failures"] = {kind: count for kind, count in document["failures"].items() if count}
         yield from facts(WORDS, name, document)

@@ -17,11 +17,11 @@ USE: Final = "use"
 HEADING: Final = "Rows per second by rows per request and concurrency"
 EXPLAINED: Final = "front (Pareto): no other point has more rows/s and a lower p99."
 MOST_CHARACTERS: Final = 4000
-"""Of the line to use, which is never cut before a flag that matters."""
+"""Greatest length of the recommended command in characters; it is never cut before a relevant flag."""
 
 
 def text(grid: Grid | None) -> list[str]:
-    """Lay out the points, and say why some were measured no further."""
+    """Lay out the points, and the reasons why some were not measured further."""
     if grid is None:
         return []
     heads = ("rows", "c", "rows/s", "95%", "p99 (ms)", "95% interval", "failed")
@@ -37,7 +37,7 @@ def text(grid: Grid | None) -> list[str]:
 
 
 def ending(grid: Grid | None) -> list[str]:
-    """Give the line to use, which a terminal breaks and this does not, so that it can be copied."""
+    """Return the recommended command in one unbroken line, so that it can be copied."""
     if grid is None or not grid.command:
         return []
     notes = [line for note in grid.notes for line in wrap(f"Note: {clean(note, 1000)}")]
@@ -45,7 +45,7 @@ def ending(grid: Grid | None) -> list[str]:
 
 
 def markdown(grid: Grid | None) -> list[str]:
-    """Lay out the points for a comment on a pull request; the line to use comes after them."""
+    """Lay out the points for a comment on a pull request; the recommended command comes after them."""
     if grid is None:
         return []
     lines = [
@@ -76,7 +76,7 @@ def chart(grid: Grid | None) -> Iterable[str]:
     x = charts.logarithmic("rows/s, log scale", [point.rows_per_s for point in drawn], name="throughput", unit="rows/s")
     y = charts.logarithmic("p99 in ms, log scale", [point.p99 or 0.0 for point in drawn], name="p99", unit="ms")
     names = [(point.rows_per_s, point.p99 or 0.0, point.name) for point in best]
-    # A gap after each point that is not on the front: these are points alone, and no line.
+    # A gap after each point that is not on the front: these points are not joined by a line.
     others = [(point.rows_per_s, point.p99) for point in drawn if not point.is_front]
     apart = [place for point in others for place in (point, (point[0], None))]
     series = [
@@ -88,7 +88,7 @@ def chart(grid: Grid | None) -> Iterable[str]:
 
 
 def tables(grid: Grid | None, found: Search | None) -> Iterable[str]:
-    """Lay out the points, and what was found with the line to use, for a page."""
+    """Lay out the points, and the result with the recommended command, for a page."""
     if grid is None:
         return
     line = [page.table(["use"], [(clean(grid.command, MOST_CHARACTERS),)], words=True)] if grid.command else []
@@ -102,7 +102,7 @@ def tables(grid: Grid | None, found: Search | None) -> Iterable[str]:
 
 
 def _short(point: GridPoint) -> tuple[str, ...]:
-    """Write the figures of a point for a terminal, where there is no room for two intervals in full."""
+    """Format the figures of a point for a terminal, which has no space for two complete intervals."""
     rows, concurrency, rate, _, p99, _ = _numbers(point)
     sure = "–"
     if point.rows_ci95 is not None and point.rows_per_s:
@@ -138,7 +138,7 @@ def _mark(grid: Grid, index: int) -> str:
 
 
 def _remarks(grid: Grid) -> Iterable[tuple[str, str]]:
-    """Give what there is to say of points: why they were left out, what failed, why they are in doubt."""
+    """Yield remarks on points: why they were left out, what failed, why they are in doubt."""
     for point in grid.points:
         words = [point.words] if point.words else []
         if point.failure is not None and point.state is GridState.FAILED:

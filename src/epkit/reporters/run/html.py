@@ -1,4 +1,4 @@
-"""A run as an HTML page: numbers, charts and a table of everything in one file."""
+"""A run as an HTML page: numbers, charts and a table of all values in one file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,26 +20,26 @@ from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdi
 COLOURS: Final = {"server": 4, "network": 2}
 
 SHOWN: Final = 40
-"""Rows of a table; the report as JSON has all."""
+"""Greatest number of rows of a table; the JSON report has all."""
 
 DRAWN: Final = 12
-"""Deployments in a chart."""
+"""Greatest number of deployments in a chart."""
 
 NAME: Final = 60
-"""Characters of a name that are shown."""
+"""Greatest number of characters of a name."""
 
 
 def render(report: Report, histograms: Mapping[str, Histogram]) -> str:
     """Render a run as an HTML page.
 
     Args:
-        histograms: of its latencies, by the report's names.
+        histograms: histograms of the latencies, by the report's names.
     """
     return page.render(sheet(report, histograms))
 
 
 def sheet(report: Report, histograms: Mapping[str, Histogram]) -> page.Sheet:
-    """Say what is on the page of a run.
+    """Return the contents of the page of a run.
 
     Args:
         histograms: as for `render`; without them some charts are left out.
@@ -122,12 +122,12 @@ def _three(axis: Axis, p50: float, mean: float, p99: float) -> str:
 
 
 def _steps(report: Report) -> list[tuple[PhaseInfo, Distribution]]:
-    """Return the phases that a curve is drawn of, those that were measured, and their response times."""
+    """Return the phases that were measured and belong to a curve, with their response times."""
     return [(phase, phase.response) for phase in report.phases if phase.measured and phase.response is not None]
 
 
 def _load_curve(steps: Sequence[tuple[PhaseInfo, Distribution]]) -> str:
-    """Draw what each step achieved and how long it took, joined in their order: past the knee the curve turns up."""
+    """Draw the throughput and the times of each step, joined in order: after the knee the curve turns up."""
     across = [phase.successes_per_s for phase, _ in steps]
     found = [
         Series(

@@ -1,16 +1,16 @@
-"""How the text report of a run lays out milliseconds: times, and percentiles."""
+"""The layout of milliseconds in the text report of a run: times, and percentiles."""
 
 from epkit.core.stats.distribution import Distribution
 
 SHOWN = ("50", "66", "75", "80", "90", "95", "98", "99", "99.9", "99.99")
-"""Percentiles of the table; the last two only where the run can tell them."""
+"""Percentiles of the table; the last two only if the run has enough requests for them."""
 
 Rows = list[tuple[str, Distribution | None, str]]
 """Label, values, remark; a row without values is left out."""
 
 
 def times_table(rows: Rows, *, deviations: bool) -> list[str]:
-    """Lay out min, mean, sd, median and max in ms; all columns are as wide as the widest number needs."""
+    """Lay out min, mean, sd, median and max in ms; all columns have the width of the longest number."""
     heads = ["min", "mean", "[+/-sd]", "median", "max"] if deviations else ["min", "mean", "max"]
     table = [("", heads, "")]
     for label, values, remark in rows:
@@ -23,7 +23,7 @@ def times_table(rows: Rows, *, deviations: bool) -> list[str]:
 
 
 def percentile_table(values: Distribution) -> list[str]:
-    """Lay out percentiles in ms with their intervals, a dash where the sample cannot support one."""
+    """Lay out percentiles in ms with their intervals; a dash if the sample cannot support one."""
     width = max(9, len(f"{values.max:.3f}") + 1)
     lines = [f"{'':{width + 8}}   95% confidence interval"]
     for percent in SHOWN:

@@ -31,7 +31,7 @@ def render(report: Report) -> str:
 
 def _rows(report: Report) -> list[str]:
     counts, rate, times = report.counts, report.throughput, report.latency_ms
-    # In an open loop the wait before a late start is a part of what a user feels.
+    # In an open loop, a user also feels the wait before a late start.
     since, shown = (" since due", times.response) if report.plan.model == "open" else ("", times.service)
     rows = [f"| throughput | {rate.requests_per_s:.2f} requests/s | |"]
     if rate.rows_per_s is not None:

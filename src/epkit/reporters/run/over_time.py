@@ -1,4 +1,4 @@
-"""A run over its time: latency and throughput; in a long run, a point is several windows."""
+"""The latency and throughput of a run over time; in a long run, a point covers several windows."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,11 +9,11 @@ from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
 
 DRAWN: Final = 60
-"""Most stretches: as many as a reader can distinguish."""
+"""Greatest number of stretches that a reader can distinguish."""
 
 
 def sections(report: Report) -> list[str]:
-    """Draw the time series, where it has more than one window."""
+    """Draw the time series, if it has more than one window."""
     if len(report.series) < 2:
         return []
     stretches = _stretches(report.series)
@@ -29,7 +29,7 @@ def _note(what: str, windows: int) -> str:
 
 
 def _stretches(series: Sequence[Window]) -> list[Sequence[Window]]:
-    """Cut a series into pieces of as many windows, no more than can be drawn; the last may have fewer."""
+    """Divide a series into pieces with equal numbers of windows, no more than can be drawn; the last may have fewer."""
     each = -(-len(series) // DRAWN)
     return [series[at : at + each] for at in range(0, len(series), each)]
 
@@ -57,7 +57,7 @@ def _time(report: Report) -> Axis:
 
 def _throughput(report: Report, stretches: Sequence[Sequence[Window]]) -> str:
     begins = [windows[0].t_s for windows in stretches]
-    # Failures with a whole reply are among the completed: what is below is the rest.
+    # Failures with a complete reply count as completed; the lower part is the rest.
     stacks = []
     for windows, (begin, end) in zip(stretches, pairwise([*begins, report.run.duration_s]), strict=True):
         span = max(1e-9, end - begin)

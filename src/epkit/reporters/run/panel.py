@@ -6,18 +6,18 @@ from epkit.core.report.live import View
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 WIDTH: Final = 12
-"""Characters for the names of lines."""
+"""Width of the names of lines in characters."""
 
 Line = tuple[str, str, str]
-"""Name, value, and the style of the value as rich calls it."""
+"""Name, value, and rich's style of the value."""
 
 
 def lines(view: View, total: int | None, time_limit_s: float | None) -> list[Line]:
-    """Say how a run is so far.
+    """Return the progress of a run.
 
     Args:
-        total: how many requests there will be, where that is known.
-        time_limit_s: how long they go on, where that is known.
+        total: number of requests, if known.
+        time_limit_s: duration of the run in seconds, if known.
     """
     of = f" of {total:,}" if total else ""
     rate = _rate(view)
@@ -37,19 +37,19 @@ def lines(view: View, total: int | None, time_limit_s: float | None) -> list[Lin
 
 
 def text(view: View, total: int | None, time_limit_s: float | None) -> str:
-    """Write a run so far, without colours; see `lines`."""
+    """Write the progress of a run, without colours; see `lines`."""
     return "\n".join(f"{name:<{WIDTH}}{value}" for name, value, _ in lines(view, total, time_limit_s))
 
 
 def over(view: View) -> str:
-    """Say in one line what a run was."""
+    """Summarise a completed run in one line."""
     failed = sum(n for _, n in view.failures)
     much = f"{failed:,}" if failed else "none"
     return f"{view.done:,} requests in {view.elapsed_s:.1f} s, {_rate(view):,.1f}/s, {much} failed"
 
 
 def sparkline(values: tuple[int, ...]) -> str:
-    """Draw numbers as bars, the highest of them full."""
+    """Draw numbers as bars; the greatest has full height."""
     most = max(values, default=0)
     return "".join(BARS[round(value / most * (len(BARS) - 1))] for value in values) if most else ""
 
@@ -59,7 +59,7 @@ def _rate(view: View) -> float:
 
 
 def _left(view: View, rate: float, total: int | None, time_limit_s: float | None) -> str:
-    """Say how long the run will go on, by what ends it first."""
+    """Return the remaining time of the run, by the limit that ends it first."""
     ends = []
     if time_limit_s is not None:
         ends.append(time_limit_s - view.elapsed_s)

@@ -17,7 +17,7 @@ def text(runs: Sequence[Report]) -> str:
     """Render runs for people.
 
     Args:
-        runs: in the order in which they were made, of one target or of two in turn; at least one.
+        runs: in the order in which they were made, at least one. They have one target, or alternate between two.
     """
     names = _names(runs)
     lines = [f"{'Run':<4}{'arm':<4}" + "".join(f"{column:>12}" for column in COLUMNS)]
@@ -52,13 +52,13 @@ def _names(runs: Sequence[Report]) -> dict[str, str]:
 
 
 def _values(run: Report) -> list[float | None]:
-    # Since due, where requests were due at a time; the same as the service time where they were not.
+    # Since due, if the requests had due times; otherwise the same as the service time.
     times = run.latency_ms.response
     return [run.throughput.requests_per_s, *(times.percentiles[p] if times else None for p in ("50", "90", "99"))]
 
 
 def cells(run: Report) -> list[str]:
-    """Write the figures of a run, in the order of `COLUMNS`."""
+    """Format the figures of a run, in the order of `COLUMNS`."""
     values = ["–" if value is None else f"{value:.3f}" for value in _values(run)]
     return [*values, f"{run.counts.failed}/{run.counts.sent}"]
 

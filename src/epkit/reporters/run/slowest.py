@@ -1,4 +1,4 @@
-"""The slowest requests of a run: a table of the page, a line of the text."""
+"""The slowest requests of a run: a table of the page, and a line of the text."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from epkit.reporters.parts.layout import LABEL
 
 
 def section(report: Report) -> str:
-    """Lay out the table; nothing where no request succeeded."""
+    """Lay out the table; empty if no request succeeded."""
     found = report.slowest
     if not found:
         return ""
-    from epkit.reporters.parts import page  # the text needs none of it
+    from epkit.reporters.parts import page  # the text does not need it
 
     phased = any(request.phase is not None for request in found)
     named = any(request.id is not None for request in found)
@@ -33,7 +33,7 @@ def section(report: Report) -> str:
 
 
 def lines(report: Report) -> Sequence[str]:
-    """Name the slowest request, where requests had ids."""
+    """Name the slowest request, if requests had ids."""
     if report.run.request_ids is None or not report.slowest:
         return []
     slowest = report.slowest[0]

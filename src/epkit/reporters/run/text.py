@@ -1,4 +1,4 @@
-"""The report people read: ab's layout with true statistics, then what ab does not tell, the verdict last."""
+"""The report for people: ab's layout with correct statistics, then values that ab does not report, the verdict last."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,11 +13,11 @@ from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdi
 
 
 def render(report: Report, *, percentiles: bool = True, deviations: bool = True) -> str:
-    """Render a run for people: plain text of 80 columns.
+    """Render a run for people: plain text of 80 characters per line.
 
     Args:
-        percentiles: False leaves the percentiles out, as ab's -d does.
-        deviations: False leaves standard deviation and median out, as ab's -S does.
+        percentiles: False leaves the percentiles out, like ab's -d.
+        deviations: False leaves standard deviation and median out, like ab's -S.
     """
     swept, use = _sweep(report.grid)
     sections = [
@@ -45,7 +45,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
 
 
 def _sweep(found: Grid | None) -> tuple[list[str], list[str]]:
-    """Lay out a sweep of batch sizes, and the line to use; what draws it is imported for one alone."""
+    """Lay out a sweep of batch sizes, and the recommended command; the code for this is imported only for a sweep."""
     if found is None:
         return [], []
     from epkit.reporters.run import grid
@@ -125,7 +125,7 @@ def _rates(report: Report) -> list[str]:
     if rate.rows_per_s is not None:
         lines.append(labelled("Rows per second", f"{rate.rows_per_s:.2f} [rows/sec] (mean, of successes)"))
     steady = sum(phase.measured for phase in report.phases) <= 1
-    if plan.model == "closed" and steady:  # in an open loop the rate is the plan's, and says nothing about time
+    if plan.model == "closed" and steady:  # in an open loop the plan sets the rate, and it does not depend on the times
         each = 1000 / rate.requests_per_s
         lines += [
             labelled("Time per request", f"{each * plan.concurrency:.3f} [ms] (mean)"),
@@ -167,7 +167,7 @@ def _percentiles(report: Report) -> list[list[str]]:
         return []
     notes = [line for note in percentile_notes(service, report.warnings) for line in wrap(note)]
     sections = [[title, *percentile_table(service), *notes] if service.count > 1 else notes]
-    counted = response is not None and response.count > service.count  # failures, as infinite
+    counted = response is not None and response.count > service.count  # failures, as infinite times
     if response and response.count > 1 and (report.plan.model == "open" or counted):
         whose = ", since due, failures counted as infinite" if counted else ", since due"
         sections.append([*wrap(title + whose, rest=""), *percentile_table(response)])
@@ -204,7 +204,7 @@ def _deployments(deployments: Mapping[str, DeploymentInfo]) -> list[str]:
 
 
 def _phases(phases: Sequence[PhaseInfo]) -> list[str]:
-    """Tell each phase by itself: throughput, response times, what was found out about it."""
+    """Report each phase separately: throughput, response times, findings."""
     if not phases:
         return []
     width = max(len("Phases"), *(len(phase.name) for phase in phases)) + 1
@@ -222,7 +222,7 @@ def _phases(phases: Sequence[PhaseInfo]) -> list[str]:
 
 
 def _workers(report: Report) -> list[str]:
-    """Tell each worker by itself, and how far apart they began."""
+    """Report each worker separately, and the differences between their start times."""
     if not report.workers:
         return []
     width = max(LABEL // 2, *(len(clean(worker.name, 100)) + 1 for worker in report.workers))
@@ -259,7 +259,7 @@ def _health(report: Report) -> list[str]:
 
 
 def _warnings(warnings: Iterable[Caveat]) -> list[str]:
-    # What the run is too small for is said with the percentiles.
+    # Warnings about too few requests are shown with the percentiles.
     others = [warning for warning in warnings if warning.kind is not CaveatKind.SMALL_SAMPLE]
     return [line for warning in others for line in wrap(f"Warning: {clean(warning.text, 1000)}")]
 

@@ -12,17 +12,17 @@ from epkit.reporters.parts.verdict import VerdictLine
 
 
 def said(example: FailureExample, limit: int = 300) -> str:
-    """Say what the first reply of a kind of failure was: its text, after the status where that was the failure."""
+    """Return the text of the first reply of a kind of failure; the status comes first if it was the failure."""
     detail = clean(example.detail, limit)
     status = str(example.status) if example.kind == "status" and example.status else ""
     return detail if detail.startswith(status) else f"{status} {detail}".rstrip()
 
 
 def verdict(report: Report) -> list[VerdictLine]:
-    """Say how the run went, the worst news last.
+    """Return the result of the run, the worst news last.
 
     Returns:
-        At least one line: how many succeeded, if none failed; that the run ended early, or lost workers; why it is
+        At least one line: the number of successes, if none failed; that the run ended early, or lost workers; why it is
         not valid; which thresholds were missed; how many requests failed and why.
     """
     counts, asked = report.counts, report.plan.requests
@@ -50,12 +50,12 @@ def verdict(report: Report) -> list[VerdictLine]:
 
 
 def is_implicit(threshold: Threshold) -> bool:
-    """Tell whether a threshold is the one that applies unasked: the count of failures says it already."""
+    """Tell whether a threshold is the one that applies by default: the count of failures covers it already."""
     return threshold.expression == FAILED_NONE.expression
 
 
 def percentile_notes(service: Distribution, warnings: Iterable[Caveat]) -> list[str]:
-    """Say which percentiles the run is too small for: as the report's warnings do, else for p99."""
+    """Return which percentiles the run is too small for: from the report's warnings, otherwise for p99."""
     notes = [warning.text for warning in warnings if warning.kind is CaveatKind.SMALL_SAMPLE]
     if notes or service.ci95.get("99"):
         return notes
@@ -67,7 +67,7 @@ def percentile_notes(service: Distribution, warnings: Iterable[Caveat]) -> list[
 
 
 def _why(report: Report) -> str:
-    """Say why requests failed: in the reply's first sentence if all failed alike, else in numbers."""
+    """Return why requests failed: the first sentence of the reply if all failed alike, otherwise numbers."""
     kinds = [(kind, count) for kind, count in report.counts.failures.items() if count]
     if len(kinds) > 1:
         return ", ".join(f"{count} {kind}" for kind, count in kinds)

@@ -8,7 +8,7 @@ from epkit.reporters.parts.facts import Fact, facts, named
 from epkit.reporters.train.words import name
 
 DATA: Final = ("sha256", "rows", "unlabelled", "test_rows", "duplicates", "classes")
-"""What no other part of the page shows of the table."""
+"""The facts about the table that no other part of the page shows."""
 
 WORDS: Final[Mapping[str, Fact]] = named(
     plain={
@@ -39,11 +39,11 @@ WORDS: Final[Mapping[str, Fact]] = named(
     share={"plan.test_size": "rows for the test, of all", "plan.holdout": "rows in place of folds, of all"},
     s={"plan.time_limit_s": "time limit of the search"},
 )
-"""By the path in the report; held to have every field of the plan."""
+"""Descriptions by the path in the report; a test checks that no field of the plan is missing."""
 
 
 def everything(report: TrainReport) -> Iterable[tuple[str, str]]:
-    """Give what no other part of the page shows, in words."""
+    """Yield the values that no other part of the page shows, as text."""
     data = {field: getattr(report.data, field) for field in DATA}
     for path, document in (("data", data), ("plan", dict(report.plan))):
         yield from ((name(words, 200), name(value, 300)) for words, value in facts(WORDS, path, document))

@@ -16,27 +16,27 @@ SHOWN_RUNS: Final = 20
 SHOWN_COLUMNS: Final = 30
 SHOWN_COHORTS: Final = 20
 SHOWN_CLASSES: Final = 10
-"""Rows of a table; `train.json` has all."""
+"""Greatest number of rows of a table; `train.json` has all."""
 
 SEEN_FIRST: Final = 4
-"""Charts that are not folded away in a notebook: how good the model is."""
+"""Number of charts that a notebook does not fold: they show how good the model is."""
 
 DRAWN: Final = 12
-"""Rows of a chart."""
+"""Greatest number of rows of a chart."""
 
 DRAWN_EFFECTS: Final = 4
 
 DRAWN_POINTS: Final = 150
-"""Points of all curves of a chart together; of more every second or third is drawn."""
+"""Greatest number of points of all curves of a chart together; if there are more, every second or third is drawn."""
 
 ROOM: Final = 190
-"""Units of a chart for the names of columns and cohorts."""
+"""Space for the names of columns and cohorts, in units of a chart."""
 
 STEEP: Final = 50
-"""An effect over a wider ratio than this is drawn over a logarithmic axis."""
+"""An effect whose values have a greater ratio than this is drawn on a logarithmic axis."""
 
 BEST, LIKE_BEST, WORSE, BAD = 4, 1, 2, 3
-"""Colours."""
+"""Colours of runs and cohorts."""
 
 DIAGONAL: Final = ((0.0, 0.0), (1.0, 1.0))
 
@@ -47,7 +47,7 @@ def render(report: TrainReport) -> str:
 
 
 def sheet(report: TrainReport) -> page.Sheet:
-    """Say what is on the page of a training."""
+    """Return the contents of the page of a training."""
     data, drawn = report.data, list(_charts(report))
     return page.Sheet(
         title=f"epkit train: {name(data.label)} of {name(data.path)}",
@@ -120,7 +120,7 @@ def _leaders(report: TrainReport) -> Iterable[str]:
     """Draw the best runs and the vote, which is judged on rows that did not choose it."""
     rows = []
     ranked = words.ranked(report.runs)
-    if len(ranked) > 2:  # what knows nothing would take the place of the differences between the others
+    if len(ranked) > 2:  # the constant model would leave no space for the differences between the others
         ranked = [run for run in ranked if run.family != "naive"]
     for run in ranked[:DRAWN]:
         if figure := run.metrics.get(report.metric):
@@ -153,7 +153,7 @@ def _curves(label: str, curves: Mapping[str, Curve], x: str, y: str, *, guide: b
 
 
 def _thinned(points: Sequence[tuple[float, float]], each: int) -> Sequence[tuple[float, float]]:
-    """Take one of *each* points, and the last."""
+    """Take every *each*-th point, and the last."""
     return points if each <= 1 else [*points[:-1:each], points[-1]]
 
 
@@ -197,7 +197,7 @@ def _bars(importances: Iterable[Importance]) -> list[tuple[str, float, str, int]
 
 
 def _effect(effect: Effect, report: TrainReport) -> str:
-    """Draw the mean prediction and the mean label: of a number as lines, of a category a row a value."""
+    """Draw the mean prediction and the mean label: of a number as lines, of a category with one row per value."""
     names = [("predicted", 1), ("observed", 2)]
     label = f"Effect of {name(effect.column)}"
     values = [*effect.predicted, *effect.observed]
@@ -218,7 +218,7 @@ def _effect(effect: Effect, report: TrainReport) -> str:
 
 
 def _counted(text: str, rows: int) -> str:
-    """Name rows in a chart by what they have in common and by how many they are, which is never cut."""
+    """Name a group of rows in a chart by its description and its size; the size is never cut."""
     count = f" ({rows:,})"
     return charts.fit(name(text), ROOM - charts.width(count)) + count
 
@@ -304,7 +304,7 @@ def _lost(figure: Figure | None) -> tuple[str, str]:
 
 
 def _confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Iterable[str]:
-    """Show how each class was answered; of very many classes those with the most wrong answers."""
+    """Show the predictions for each class; if there are very many classes, those with the most errors."""
     wrong = [sum(row) - row[place] for place, row in enumerate(counts)]
     shown = sorted(sorted(range(len(classes)), key=lambda place: -wrong[place])[:SHOWN_CLASSES])
     rows = []
@@ -341,7 +341,7 @@ def _judged(report: TrainReport) -> Iterable[tuple[str, ...]]:
 
 def _base(report: TrainReport) -> Iterable[str]:
     base = report.base
-    assert base is not None  # who calls has looked
+    assert base is not None  # the caller has checked it
     heads = ["", "in use", "95 % interval", "new minus the model in use", "95 % interval"]
     metrics = dict.fromkeys([*base.metrics, *base.differences])
     rows = [(m.replace("_", " "), *_pair(base.metrics.get(m)), *_pair(base.differences.get(m))) for m in metrics]
@@ -400,10 +400,10 @@ def _errors(report: TrainReport) -> Iterable[str]:
 
 
 def _branch(said: str, leaves: Sequence[tuple[tuple[str, ...], ErrorLeaf]], most: float) -> Branch:
-    """Put leaves below what their paths have in common.
+    """Put leaves below the common part of their paths.
 
     Args:
-        leaves: what is left of the path of each, and the leaf.
+        leaves: the rest of the path of each leaf, and the leaf.
     """
     rows = sum(leaf.rows for _, leaf in leaves)
     error = sum(leaf.rows * leaf.error for _, leaf in leaves) / rows if rows else 0.0

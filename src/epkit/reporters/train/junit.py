@@ -7,7 +7,7 @@ from epkit.reporters.train import words
 
 
 def render(report: TrainReport) -> str:
-    """Write the document; a gate that was missed is a failure of its case, one that could not be judged an error."""
+    """Write the document; a missed gate is a failure of its case, a gate without a verdict is an error."""
     cases = [*map(_gate, report.gates), _ended(report)]
     failures = sum(gate.state == "missed" for gate in report.gates)
     errors = sum(gate.state not in ("passed", "missed") for gate in report.gates) + int(report.partial)

@@ -10,7 +10,7 @@ from epkit.reporters.train import words
 from epkit.reporters.train.words import interval, number
 
 SHOWN: Final = 5
-"""Runs, cohorts and columns each."""
+"""Greatest number of runs, of cohorts and of columns."""
 
 
 def render(report: TrainReport) -> str:
@@ -56,7 +56,7 @@ def _gates(report: TrainReport) -> Iterable[str]:
                 f"{gate.state}: {gate.reason}" if gate.reason and gate.state == "missed" else gate.reason or gate.state
             )
             verdict = "passed" if gate.state == "passed" else f"**{escape(said)}**"
-            expression = code(gate.expression).replace("|", "\\|")  # which a table wants even there
+            expression = code(gate.expression).replace("|", "\\|")  # a table needs this even inside code
             yield f"| `{expression}` | {_cells(observed)} | {verdict} |"
         yield ""
 

@@ -7,7 +7,7 @@ from epkit.core.train.report import ColumnInfo, DataInfo
 from epkit.reporters.train import words
 
 SHOWN = 12
-"""Runs that are listed."""
+"""Greatest number of runs that are listed."""
 
 
 def render(data: DataInfo, runs: Sequence[Candidate], warnings: Iterable[str]) -> str:

@@ -5,14 +5,14 @@ from typing import Final
 from epkit.core.train.progress import Progress, RunScore
 
 WIDTH: Final = 12
-"""Characters for the names of lines."""
+"""Width of the names of lines in characters."""
 
 Line = tuple[str, str, str]
-"""Name, value, and the style of the value as rich calls it."""
+"""Name, value, and rich's style of the value."""
 
 
 def lines(progress: Progress) -> list[Line]:
-    """Say how far a search is."""
+    """Return the progress of a search."""
     metric, failed = progress.metric, progress.failed
     done = f"{progress.done:,} of {progress.total:,} in {_span(progress.elapsed_s)}{_still(progress.left_s)}"
     return [
@@ -25,12 +25,12 @@ def lines(progress: Progress) -> list[Line]:
 
 
 def text(progress: Progress) -> str:
-    """Write how far a search is, without colours; see `lines`."""
+    """Write the progress of a search, without colours; see `lines`."""
     return "\n".join(f"{name:<{WIDTH}}{value}" for name, value, _ in lines(progress))
 
 
 def line(progress: Progress) -> str:
-    """Say in one line how far a search is."""
+    """Return the progress of a search in one line."""
     best = f", best {_score(progress.best, progress.metric)}" if progress.best else ""
     failed = f", {progress.failed:,} failed" if progress.failed else ""
     phase = f", {progress.phase}" if progress.phase else ""
@@ -43,10 +43,10 @@ def _score(score: RunScore, metric: str) -> str:
 
 
 def _span(seconds: float) -> str:
-    """Write a time, above two minutes without its seconds."""
+    """Format a duration; above two minutes without seconds."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _still(left_s: float | None) -> str:
-    """Say how long something will go on, where that is known."""
+    """Return the remaining time, if known."""
     return "" if left_s is None else f", {_span(max(0.0, left_s))} left"

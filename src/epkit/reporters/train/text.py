@@ -13,7 +13,7 @@ LABEL: Final = 14
 """Width of a label."""
 
 LEADERS: Final = 5
-"""Runs of the leaderboard that are shown; the page has more, `train.json` has all."""
+"""Number of leaderboard runs that are shown; the page has more, `train.json` has all."""
 
 IMPORTANCES: Final = 6
 GATES: Final = 6
@@ -23,7 +23,7 @@ WARNINGS: Final = 3
 
 
 def render(report: TrainReport) -> str:
-    """Render a training for people: plain text of 80 columns, the verdict last."""
+    """Render a training for people: plain text of 80 characters per line, the verdict last."""
     sections = [
         _data(report),
         _model(report),

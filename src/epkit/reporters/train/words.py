@@ -10,7 +10,7 @@ from epkit.core.train.report import Cohort, Figure, Gate, JudgedRows, Leak, RunI
 from epkit.reporters.parts.verdict import VerdictLine
 
 LESS_IS_BETTER: Final = frozenset({"log_loss", "rmse", "mae", "normalised_rmse", "normalised_mae"})
-"""Metrics that count what is wrong."""
+"""Metrics of which a lower value is better."""
 
 FAMILIES: Final[Mapping[str, str]] = {
     "naive": "the same answer to every row",
@@ -21,19 +21,19 @@ FAMILIES: Final[Mapping[str, str]] = {
     "dart": "boosted trees that drop some while they learn",
     "custom": "an estimator of your own",
 }
-"""What the runs of a family are, in words."""
+"""Descriptions of the families of runs."""
 
 NAME: Final = 60
-"""Characters of a name from a table that are shown."""
+"""Greatest number of characters that are shown of a name from a table."""
 
 
 def name(text: str, limit: int = NAME) -> str:
-    """Fit a name from a table into a line."""
+    """Shorten a name from a table so that it fits into a line."""
     return clean(text, limit) or "(empty)"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Write a figure: a fraction with *digits* decimals, what is small or large as its size demands."""
+    """Format a figure: a fraction with *digits* decimals, small and large numbers with the digits that they need."""
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
@@ -45,7 +45,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def interval(figure: Figure | None, digits: int = 3, dash: str = "to") -> str:
-    """Write an interval, and nothing where there is none."""
+    """Format an interval; "" if there is none."""
     if figure is None or figure.ci95 is None:
         return ""
     low, high = figure.ci95
@@ -53,34 +53,34 @@ def interval(figure: Figure | None, digits: int = 3, dash: str = "to") -> str:
 
 
 def with_interval(figure: Figure, digits: int = 3) -> str:
-    """Write a figure, and its interval in brackets."""
+    """Format a figure, with its interval in brackets."""
     sure = interval(figure, digits)
     return f"{number(figure.value, digits)} ({sure})" if sure else number(figure.value, digits)
 
 
 def headline(report: TrainReport) -> JudgedRows:
-    """Return on what the model is judged: the test rows, or out of fold where there are none."""
+    """Return the rows on which the model is judged: the test rows, or out of fold if there are none."""
     return report.test or report.out_of_fold
 
 
 def where(report: TrainReport) -> str:
-    """Say on which rows `headline` is."""
+    """Describe the rows of `headline`."""
     judged = headline(report)
     return f"{judged.rows:,} {'test rows' if report.test else f'rows, {validated(report)}'}"
 
 
 def validated(report: TrainReport) -> str:
-    """Say how the figures came about that are not of test rows."""
+    """Describe the source of figures that are not from test rows."""
     return "out of fold" if report.job is None else "by Azure"
 
 
 def accuracy(metrics: Mapping[str, Figure]) -> Figure | None:
-    """Return the accuracy that the model has in use: at its threshold, where it has one."""
+    """Return the accuracy of the model in use: at its threshold, if it has one."""
     return metrics.get("accuracy_at_threshold") or metrics.get("accuracy")
 
 
 def ranked(runs: Iterable[RunInfo]) -> list[RunInfo]:
-    """Put runs into the order of the leaderboard: the best, those behind it, those that failed."""
+    """Sort runs in the order of the leaderboard: the best, the others, those that failed."""
 
     def place(run: RunInfo) -> tuple[bool, float, int]:
         return run.state != "done", run.behind.value if run.behind else 0.0, run.run
@@ -89,27 +89,27 @@ def ranked(runs: Iterable[RunInfo]) -> list[RunInfo]:
 
 
 def indistinguishable(runs: Iterable[RunInfo]) -> int:
-    """Count the runs that are not distinguishable from the best one, without that one."""
+    """Count the other runs that are not distinguishable from the best one."""
     return sum(like_the_best(run) for run in runs)
 
 
 def like_the_best(run: RunInfo) -> bool:
-    """Tell whether a run is not distinguishable from the best one, and is another one."""
+    """Tell whether a run is not distinguishable from the best one, and is not itself the best one."""
     return run.state == "done" and run.behind is not None and run.distinguishable is False
 
 
 def cpu(run: RunInfo) -> str:
-    """Write the CPU seconds of a run."""
+    """Format the CPU seconds of a run."""
     return "–" if run.cpu_s is None else f"{run.cpu_s:.1f}"
 
 
 def searched(runs: Iterable[RunInfo]) -> list[RunInfo]:
-    """Return the runs that were tried: not the vote, which is made of them."""
+    """Return the runs that were tried, without the vote, which consists of them."""
     return [run for run in runs if run.family != "vote"]
 
 
 def against_best(run: RunInfo) -> str:
-    """Say how a run compares with the best one."""
+    """Compare a run with the best one, in words."""
     if run.state != "done":
         return "failed"
     if run.behind is None:
@@ -118,7 +118,7 @@ def against_best(run: RunInfo) -> str:
 
 
 def parameters(run: RunInfo, limit: int = 200) -> str:
-    """Write the parameters of a run short, of one that failed the reason."""
+    """Format the parameters of a run; of a failed run, the reason."""
     if run.state != "done":
         return clean(run.error or "", limit)
     shown = (
@@ -128,7 +128,7 @@ def parameters(run: RunInfo, limit: int = 200) -> str:
 
 
 def failures(report: TrainReport) -> list[str]:
-    """Say why runs failed: each estimator of the user's, and of the others the first."""
+    """Return why runs failed: all estimators of the user, and the first of the other runs."""
     failed = sorted((run for run in report.runs if run.state != "done"), key=lambda run: run.run)
     own = [run for run in failed if run.family == "custom"]
     others = [run for run in failed if run.family != "custom"]
@@ -139,7 +139,7 @@ def failures(report: TrainReport) -> list[str]:
 
 
 def members(report: TrainReport) -> str:
-    """Say what the model is made of."""
+    """Describe the members of the model."""
     parts = report.best.members
     if report.best.kind != "vote" and len(parts) == 1:
         family = parts[0].family
@@ -150,10 +150,10 @@ def members(report: TrainReport) -> str:
 
 
 def verdict(report: TrainReport) -> list[VerdictLine]:
-    """Say how the training went, the worst news last.
+    """Return the result of the training, the worst news last.
 
     Returns:
-        The figure that counts, then the `outcome`.
+        The main figure, then the `outcome`.
     """
     figure = headline(report).metrics.get(report.metric)
     if figure is None:
@@ -164,7 +164,7 @@ def verdict(report: TrainReport) -> list[VerdictLine]:
 
 
 def outcome(report: TrainReport) -> list[VerdictLine]:
-    """Say that the search was interrupted, and that all gates passed, or which were missed or not judged."""
+    """Return whether the search was interrupted, and whether all gates passed, or which were missed or not judged."""
     lines = []
     if report.gates and report.passed:
         text = gate(report.gates[0]) if len(report.gates) == 1 else f"all {len(report.gates)} gates passed"
@@ -176,7 +176,7 @@ def outcome(report: TrainReport) -> list[VerdictLine]:
 
 
 def gate(judged: Gate) -> str:
-    """Say what came of a gate."""
+    """Return the result of a gate in words."""
     expression = clean(judged.expression, 200)
     reason = clean(judged.reason or "", 300)
     if judged.state == "not judged":
@@ -188,7 +188,7 @@ def gate(judged: Gate) -> str:
 
 
 def leak(found: Leak, report: TrainReport) -> str:
-    """Say that a column may be known too late, and what to do."""
+    """Return the warning that a column may be known too late, with advice."""
     alone = "R²" if report.data.task == "regression" else "AUC"
     drop = f"--drop {shlex.quote(found.column)}" if name(found.column) == found.column else "leave it out with --drop"
     begin = f"{name(found.column)}: {alone} alone {number(found.alone)}"
@@ -200,7 +200,7 @@ def leak(found: Leak, report: TrainReport) -> str:
 
 
 def optimism(report: TrainReport) -> str | None:
-    """Say what choosing adds to the figure, None where it was not measured."""
+    """Return how much the choice among runs would improve the figure, None if it was not measured."""
     added = report.best.optimism
     if added is None:
         return None
@@ -213,7 +213,7 @@ def optimism(report: TrainReport) -> str | None:
 
 
 def threshold(report: TrainReport) -> str | None:
-    """Say where an answer turns positive, and what `f1` would change."""
+    """Return the threshold above which an answer is positive, and the effect of `f1`."""
     found = report.threshold
     if found is None:
         return None
@@ -228,7 +228,7 @@ def threshold(report: TrainReport) -> str | None:
 
 
 def cohort_metric(report: TrainReport) -> str:
-    """Return the metric by which cohorts are compared: the first that they have."""
+    """Return the metric by which cohorts are compared: the first one that they have."""
     return next((metric for cohort in report.cohorts for metric in cohort.metrics), "accuracy")
 
 
@@ -239,7 +239,7 @@ def compared(report: TrainReport) -> list[Cohort]:
 
 
 def worst(report: TrainReport) -> Cohort | None:
-    """Return the worst cohort, None where it is no worse than all rows together."""
+    """Return the worst cohort, None if it is no worse than all rows together."""
     metric = cohort_metric(report)
     whole = headline(report).metrics.get(metric)
     for cohort in compared(report)[:1]:
@@ -250,7 +250,7 @@ def worst(report: TrainReport) -> Cohort | None:
 
 
 def next_command(report: TrainReport) -> str | None:
-    """Return the command that puts the model to use, None where none was written."""
+    """Return the command that deploys the model, None if no model was written."""
     if report.artefact is None:
         return None
     command = f"epkit deploy create NAME --model {shlex.quote(name(report.artefact.path, 500))} --entry score.py"

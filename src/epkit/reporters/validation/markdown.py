@@ -10,10 +10,10 @@ from epkit.reporters.parts.markdown import code, escape
 from epkit.reporters.validation.text import count, place
 
 SHOWN: Final = 20
-"""Violations of a file."""
+"""Greatest number of violations that are shown of a file."""
 
 MOST: Final = 100
-"""Files whose violations are shown."""
+"""Greatest number of files whose violations are shown."""
 
 
 def render(validation: Validation) -> str:

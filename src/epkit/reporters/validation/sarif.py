@@ -12,7 +12,7 @@ def render(validation: Validation, *, version: str) -> str:
     """Write the document, indented, with a final line break.
 
     Args:
-        version: of epkit.
+        version: epkit's version.
 
     Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
     """

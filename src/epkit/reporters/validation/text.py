@@ -23,19 +23,19 @@ def _lines(checked: CheckedFile) -> Iterator[str]:
 
 
 def place(violation: Violation) -> str:
-    """Write the line and column of a violation, as `:3:7`; "" where it has none."""
+    """Format the line and column of a violation, as `:3:7`; "" if it has none."""
     if violation.line is None:
         return ""
     return f":{violation.line}" if violation.column is None else f":{violation.line}:{violation.column}"
 
 
 def summary(verdict: Verdict) -> str:
-    """Say whether a payload is valid, and how much is wrong."""
+    """Return whether a payload is valid, and the number of its violations."""
     counts = [count(verdict.errors, "error"), count(verdict.warnings, "warning")]
     parts = ", ".join(count for count in counts if count)
     return f"{'valid' if verdict.valid else 'invalid'}{': ' if parts else ''}{parts}"
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number with its noun; "" for none."""
+    """Format a number with its noun; "" for none."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""

@@ -1,4 +1,4 @@
-"""Messages of the right types whose numbers no worker can have: refused, whatever they are."""
+"""Messages with the right types, but with numbers that no worker can have, are refused."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -125,7 +125,7 @@ def test_counts_of_other_phases_deployments_or_payloads_are_refused():
 
 
 def test_a_state_that_nothing_has_counted_is_refused():
-    """Of histograms, windows, counters and summaries, each with one thing wrong."""
+    """Histograms, windows, counters and summaries, each with one fault."""
     filled = counted()
     summary, counters, windows = filled.state(), filled.counters.state(), filled.state().windows.state()
     histogram = summary.later["service"].state()

@@ -1,4 +1,4 @@
-"""What several workers know is put together as one process would know it."""
+"""The results of several workers are combined as if one process had made them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a report says of the workers that made its load."""
+"""The part of a report about the workers that made its load."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ BLOCK = timed(np.full(200, 20 * MS))
 
 
 def part(name, *, rows=100, began_ns=0, drift_ms=0.0, error_ms=0.0, lost=None, plan=None):
-    """Make a worker's part of a run of 20 ms a request."""
+    """Make a worker's part of a run with 20 ms per request."""
     plan = plan or Plan(phases=(Phase(requests=100),), timeout_ns=10**9)
     member = SimpleNamespace(name=name, host="node", clock=Offset(offset_ns=5 * MS, error_ns=round(error_ms * MS)))
     made = WorkerPart(member, plan, lost=lost)

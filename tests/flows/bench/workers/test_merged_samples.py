@@ -1,4 +1,4 @@
-"""Samples that are split among workers at random, sent and merged, make the report of the whole."""
+"""Samples that are divided among workers at random, sent and merged, give the report of the whole."""
 
 from dataclasses import replace
 
@@ -25,10 +25,10 @@ NAMES = ("", "blue", "green")
 
 
 def mixed(n: int, seed: int) -> np.ndarray:
-    """Make the rows of a run of some slots, in order of completion, with every kind of outcome."""
+    """Make the rows of a run with some slots, in order of completion, with every kind of outcome."""
     rng = np.random.default_rng(seed)
     block = rows(n)
-    block["end"] = np.cumsum(rng.integers(1, 7 * MS, n))  # no two at once: their order would be anybody's
+    block["end"] = np.cumsum(rng.integers(1, 7 * MS, n))  # no equal times: their order is undefined
     block["start"] = block["due"] = block["end"] - np.minimum(rng.integers(1, 40 * MS, n), block["end"])
     block["tcp"] = block["connected"] = block["start"]
     block["sent"] = block["start"] + 1000
@@ -44,7 +44,7 @@ MESSAGES = BENCH_WORKERS.messages
 
 
 class Heard(list):
-    """What a worker sends, as it arrives."""
+    """The messages of a worker, as they arrive."""
 
     def send(self, message):
         self.append(MESSAGES.unpack(MESSAGES.pack(message)))
@@ -66,13 +66,13 @@ def told_by(block: np.ndarray, plan: Plan, exact: int | None, pieces: int, names
 
 
 def digest_of(block: np.ndarray, plan: Plan = PLAN) -> DigestMessage:
-    """Return what a worker tells of a block of which it sends no row."""
+    """Return a worker's message about a block of which it sends no row."""
     (digest,) = (message for message in told_by(block, plan, 0, 1) if isinstance(message, DigestMessage))
     return digest
 
 
 def merged(workers: list[list], order: list[int]) -> Summary:
-    """Merge messages of workers in the order in which they take turns."""
+    """Merge messages of workers, in a given order of the workers."""
     summary = Summary()
     merger = Merger(range(len(workers)), summary.add)
     queues = [list(messages) for messages in workers]
@@ -123,7 +123,7 @@ def test_histograms_that_are_merged_are_those_of_the_whole(n, workers, exact, pi
             assert np.array_equal(getattr(histogram, slot), getattr(other[name], slot)), (name, slot)
     expected, report = plain(whole, block), plain(found, block)
     assert expected.counts == report.counts
-    sure = {} if document is not None else {"document_bytes": 0}  # without a 2xx each takes the first of his own
+    sure = {} if document is not None else {"document_bytes": 0}  # without a 2xx each uses its own first reply
     assert replace(expected.http, length_differs=0, **sure) == replace(report.http, length_differs=0, **sure)
     assert expected.throughput == report.throughput
     if document is not None:

@@ -1,4 +1,4 @@
-"""A worker's part of a run begins when all others' do: its first request is as little late as that of one process."""
+"""A worker's part of a run starts with the others' parts, and its first request is no later than in one process."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ TO = Destination(scheme="http", host="127.0.0.1", port=80)
 
 
 class Channel:
-    """What a worker says, and hears: to begin 20 ms after it was ready."""
+    """The messages of a worker, and the one to it: to start 20 ms after it was ready."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.said: list[Any] = []

@@ -1,4 +1,4 @@
-"""Orders for a published pipeline: one runs, one waits, none is run twice, whatever is killed."""
+"""Orders for a published pipeline: one runs, one waits, and none runs twice, whatever is killed."""
 
 import json
 import os
@@ -20,7 +20,7 @@ TESTS = Path(__file__).parents[3]
 
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
-    """Opens the desk anew, as a server does that is started again."""
+    """Open the desk again, like a restarted server."""
     monkeypatch.setattr(desks, "MODULE", "support.job_process")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
     home = tmp_path / "home"
@@ -207,7 +207,7 @@ def test_a_run_is_cancelled_by_whichever_server_is_there(opened, restarted):
         desk = opened()
 
     assert desk.cancel(waiting).status == "Canceled"
-    if not restarted:  # the process of tests is no module of epkit: another server signals nothing else
+    if not restarted:  # a restarted server signals only epkit's modules, and this process is none
         assert desk.cancel(running).status == "CancelRequested"
         until(lambda: status(desk, running) == "Canceled")
         assert "Canceled" == desk.cancel(running).status
@@ -217,7 +217,7 @@ def test_a_run_is_cancelled_by_whichever_server_is_there(opened, restarted):
 def test_a_run_of_a_command_counts_as_the_one_that_goes_on(opened):
     desk = opened(lambda: (True, 4711))
     waiting = desk.submit((), None, None)[0].order.id
-    desk._jobs[waiting].process.kill()  # what waits has said nothing yet, or says nothing of another process
+    desk._jobs[waiting].process.kill()  # the waiting process has written nothing yet, or only about another process
     (desk._jobs[waiting].files.path / "progress.json").unlink(missing_ok=True)
     desk._jobs[waiting].outcome = None
 

@@ -1,4 +1,4 @@
-"""The wires of a published pipeline, asked in this process: every request gets its answer, and none a bug."""
+"""The protocols of a published pipeline, in this process: every request gets its answer, and none causes an error."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ JOB = PublishedJob(order=ORDER, status="Queued", progress=None, reason=None, end
 
 
 class Taking:
-    """A desk that takes every order and runs none."""
+    """A desk that accepts every order and runs none."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[tuple[str, ...], str | None, str | None]] = []
@@ -58,7 +58,7 @@ def desk() -> Taking:
 
 @pytest.fixture(scope="module")
 def ask(project, desk):
-    """Asks the application."""
+    """Return a function that sends requests to the application."""
     context = Context(environ={}, cwd=project, note=lambda line: None)
     service = LocalService("bank", context, JobStore(project / "jobs"), project)
     service._desk = desk

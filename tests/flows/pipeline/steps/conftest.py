@@ -1,4 +1,4 @@
-"""A pipeline whose endpoint is on this machine, behind the genuine server; all that it started ends with the module."""
+"""A pipeline whose endpoint is on this machine, with the genuine server; all its processes end with the module."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ PATIENCE_S = 120
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandPipeline]:
-    """The pipeline `bank`, whose run 1 put the model `one` behind the endpoint `bank`."""
+    """The pipeline `bank`; its run 1 deployed the model `one` to the endpoint `bank`."""
     scoring_server.require()
     directory = tmp_path_factory.mktemp("pipeline")
     project, home = directory / "project", directory / "home"

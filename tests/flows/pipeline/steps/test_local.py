@@ -1,4 +1,4 @@
-"""Deploy, prove, bench, switch and watch on this machine, behind the genuine server, while a load goes on."""
+"""Deploy, prove, bench, switch and watch on this machine, with the genuine server, under load."""
 
 import json
 import os
@@ -42,13 +42,13 @@ def names(bank: HandPipeline) -> list[str]:
 
 
 def serving(bank: HandPipeline) -> str:
-    """Return which of the models serves."""
+    """Return the name of the model that serves."""
     digests = {model_directory.digest(bank.directory / MODELS / name): name for name in ("one", "two", "wrong")}
     return digests[str(home(bank).settings().model_sha256)]
 
 
 def scored(bank: HandPipeline, name: str) -> int:
-    """Return how many requests with rows a server wrote into its log."""
+    """Return the number of requests with rows in a server's log."""
     return sum(1 for line in home(bank, name).log.read_text().splitlines() if SCORED.search(line))
 
 
@@ -61,7 +61,7 @@ def slo(bank: HandPipeline, *objectives: str, more: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def first(bank: HandPipeline) -> Any:
-    """The first run ever, and what there was after it: endpoints, what served, `epkit.toml`."""
+    """The first run, and the state after it: endpoints, the serving model, `epkit.toml`."""
     slo(bank, "p99<60s")
     ran = bank.run("one")
 
@@ -71,14 +71,14 @@ def first(bank: HandPipeline) -> Any:
 
 @pytest.fixture
 def other(bank: HandPipeline, first: Any) -> str:
-    """The model that does not serve; the pipeline is as it was at first."""
+    """The model that does not serve; the pipeline is in the state after the first run."""
     slo(bank, "p99<60s")
     return "one" if serving(bank) == "two" else "two"
 
 
 @contextmanager
 def load(bank: HandPipeline) -> Iterator[list[Ran]]:
-    """Put load on the endpoint from the beginning to the end; the report is in what is yielded then."""
+    """Load the endpoint during the whole test; the report is in the yielded list afterwards."""
     cli = Cli(directory=bank.directory, environ=dict(bank.environ), patience_s=PATIENCE_S)
     over: list[Ran] = []
     with cli.start("bench", "-t", PATIENCE_S, "-c", 4, "--format", "json", "bank") as process:
@@ -148,14 +148,14 @@ def test_a_candidate_alone_is_asked_and_at_most_50_times(bank: HandPipeline, oth
     assert 0 == ran.exit_code, ran.reason
     assert (proved.result["requests"] - 1, live, before) == (asked, scored(bank, "bank"), serving(bank))
     assert 20 < asked < 50
-    assert ["bank", "bank-green"] == names(bank)  # as nothing failed, --from bench goes on with it
+    assert ["bank", "bank-green"] == names(bank)  # no step failed, so --from bench can continue with it
     later = bank.run(other, only="bench")
     assert "ok" == states(later)["bench"], later.reason
 
 
 @pytest.mark.long
 def test_no_request_fails_whatever_becomes_of_the_candidate(bank: HandPipeline, other: str):
-    """Three candidates are stopped, by a gate, an objective and a wrong answer; the fourth takes over."""
+    """Three candidates are stopped: by a gate, an objective and a wrong answer. The fourth takes over."""
     old, key, port = serving(bank), home(bank).keys(), home(bank).settings().port
     with load(bank) as over:
         stopped = bank.run(other, passes=False)
@@ -209,7 +209,7 @@ def start(bank: HandPipeline, model: str) -> "subprocess.Popen[bytes]":
 
 
 def in_step(bank: HandPipeline, process: "subprocess.Popen[bytes]", step: str) -> None:
-    """Wait until the run of a process has begun a step, or is over."""
+    """Wait until the run of a process has started a step, or has ended."""
     begun = time.monotonic()
     while process.poll() is None and not _begun(bank, step):
         assert time.monotonic() - begun < PATIENCE_S
@@ -267,13 +267,13 @@ def test_a_backend_that_fails_half_way_leaves_what_serves(
             return real(self, *arguments)
         failures.append(verb)
         if verb == "create":
-            real(self, *arguments)  # it is there, and the backend says no
+            real(self, *arguments)  # it is created, but the backend reports a failure
         raise BackendError("the backend is out of order")
 
     monkeypatch.setattr(LocalBackend, verb, fails)
     ran = bank.run(other)
 
-    if verb == "delete":  # the model serves, and what is left goes with the next run
+    if verb == "delete":  # the new model serves, and the next run deletes the rest
         assert (0, other, ["bank", "bank-green"]) == (ran.exit_code, serving(bank), names(bank))
         assert 0 == bank.run(other).exit_code
         assert ["bank"] == names(bank)
@@ -292,7 +292,7 @@ def test_a_full_disk_in_any_step_is_one_line_and_leaves_what_serves(bank: HandPi
         try:
             place.symlink_to(disk)
             code, failed = 2, 0
-            # Room for one step more at a time, until there is room for all of them.
+            # Space for one more step at a time, until there is enough for all.
             for left in range(0, 1 << 20, 48 << 10):
                 fill(disk, left=left)
                 try:
@@ -307,8 +307,8 @@ def test_a_full_disk_in_any_step_is_one_line_and_leaves_what_serves(bank: HandPi
 
                 assert (2, 1) == (code, len(said.splitlines())), said
                 assert "no space left on device" in said
-                # What serves is the old one, or the one that was switched to before the room was gone; what there is
-                # no room to write down as gone goes with the next run.
+                # Either the old model serves, or the new one, if the switch was made before the disk was full.
+                # Endpoints whose deletion could not be recorded are deleted by the next run.
                 assert serving(bank) in (old, other)
                 assert ["bank"] == [name for name in names(bank) if name != "bank-green"]
             assert code == 0 < failed
@@ -321,7 +321,7 @@ def test_a_full_disk_in_any_step_is_one_line_and_leaves_what_serves(bank: HandPi
 
 
 def _begun(bank: HandPipeline, step: str) -> bool:
-    """Tell whether the run that goes on has begun a step."""
+    """Tell whether the current run has started a step."""
     last = max(bank.runs.iterdir(), key=lambda path: int(path.name))
     journal = (last / "run.jsonl").read_text() if (last / "run.jsonl").exists() else ""
     return f'"begun": "{step}"' in journal and '"over"' not in journal

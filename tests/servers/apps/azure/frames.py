@@ -1,4 +1,4 @@
-"""What the scripts share: their rows, and their model."""
+"""Common parts of the scripts: their rows, and their model."""
 
 import pandas as pd
 

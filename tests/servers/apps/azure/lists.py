@@ -1,4 +1,4 @@
-"""A scoring script that takes a list a column."""
+"""A scoring script that takes one list per column."""
 
 from frames import score
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType

@@ -1,4 +1,4 @@
-"""Azure's genuine server, with the scoring script that is named."""
+"""Azure's genuine server, with the named scoring script."""
 
 import os
 import sys
