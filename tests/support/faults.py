@@ -11,53 +11,53 @@ closes it. A storm is one of these under load.
 | ok-chunked | in three chunks, with a chunk extension and a trailer |
 | ok-close-delimited | HTTP/1.0, no length: ends with the connection; `?version=1.1` as HTTP/1.1 |
 | ok-connection-close | Content-Length, `Connection: close`, and the connection is closed |
-| ok-split | dribbled in pieces of 3 bytes, at once one after the other |
+| ok-split | sent in pieces of 3 bytes, immediately one after the other |
 | ok-split-chunked | the same for ok-chunked |
 | ok-large | `?bytes=` of body (default 1 MiB), Content-Length |
 | delay | ok after `?ms=` (default 10), each `?every=`th time (1) |
-| gated | ok after `?ms=` (0), and not before the server's `gate` is open, as it is unless a test closes it |
+| gated | ok after `?ms=` (0), but not before the server's `gate` is open; only a test closes it |
 | stall | ok; in the last `?for_ms=` of every `?every_ms=` since the first such request everything pauses |
 | flaky | every `?every=`th request (3) answers `?status=` (503), the others ok |
-| second-dies | on each connection: the first request ok, the second is read whole and the connection closed |
+| second-dies | on each connection: the first request ok; the second is read completely, then the connection is closed |
 | empty | 200, Content-Length 0 |
 | 204, 304 | no body; 304 with the Content-Length that the body would have |
 | early-hints | 100, then 103, then ok |
-| gzip, deflate, deflate-raw | ok with that Content-Encoding (raw: without zlib's header, as some do) |
-| gzip-broken | Content-Encoding gzip, but the body is not |
+| gzip, deflate, deflate-raw | ok with that Content-Encoding (raw: without zlib's header, which some servers omit) |
+| gzip-broken | Content-Encoding gzip, but the body is not gzip |
 | br, zstd | ok with that Content-Encoding, which epkit does not read |
 | gzip-bomb | 64 MiB of spaces in 64 KiB of gzip |
-| azure | Azure's headers; deployments blue and green by turns |
-| 401, 403, 404, 413, 415, 424, 429, 500, 503 | that status as Azure words it; 429 with Retry-After 1 |
-| malformed-auth | 400, the text of a container instance that got no `Bearer ` |
+| azure | Azure's headers; deployments blue and green alternately |
+| 401, 403, 404, 413, 415, 424, 429, 500, 503 | that status with Azure's message; 429 with Retry-After 1 |
+| malformed-auth | 400, with the text of a container instance that got no `Bearer ` |
 | redirect | 302 to /fault/ok |
-| echo | 400, and all that the request said, its credentials too |
+| echo | 400, with everything in the request, including its credentials |
 | echo-id | ok, with the request's `?name=` (x-ms-client-request-id) sent back if it has one, twice as Azure's server does |
 | error-in-200 | 200 and `{"error": …}` |
 | error-in-200-doubled | the same as JSON in a JSON string |
 | wrong-count | three predictions for two rows |
-| not-json | says application/json, is HTML |
-| nested | each `?every=`th time (1) the second of two predictions is a list `?depth=` deep (1005), none like another; else ok |
+| not-json | Content-Type application/json, but the body is HTML |
+| nested | each `?every=`th time (1) the second of two predictions is a list `?depth=` deep (1005), each one different; otherwise ok |
 | close-before | reads the request, closes before a byte |
 | close-in-header | closes in the middle of a header line |
 | close-after-header | closes after the header, before the body |
 | truncated | half the body, then closes |
 | reset | reads the request, resets the connection (RST) |
 | reset-in-body | half the body, then resets |
-| length-too-long | Content-Length is 100 more than what is sent; hangs |
-| length-too-short | Content-Length is 5 less than what is sent, in one write |
+| length-too-long | Content-Length is 100 more than the length of the body; hangs |
+| length-too-short | Content-Length is 5 less than the length of the body, in one write |
 | twice | answers twice in one write |
-| chunk-garbage | chunked, but the chunk size is no number; hangs |
+| chunk-garbage | chunked, but the chunk size is not a number; hangs |
 | chunk-truncated | closes inside a chunk |
 | not-http | an SSH banner, then closes |
-| never | reads, never answers; hangs |
-| never-reads | reads the header of the request and not its body, never answers, never closes |
-| drip | ok, a byte each `?every_ms=` (1000) |
+| never | reads, and never answers; hangs |
+| never-reads | reads only the header of the request, never answers, never closes |
+| drip | ok, one byte each `?every_ms=` (1000) |
 | big-header | ok after 60 KiB of header |
 | huge-header | ok after 70 KiB of header |
 | endless-header | header lines as fast as the client reads them |
 | endless-body | chunks as fast as the client reads them |
-| length-twice, length-differs, length-list | Content-Length twice, the same; twice, not the same; as `33, 33` |
-| length-plus, length-hex, length-huge, length-blank | Content-Length that is no number, of 20 digits, or empty |
+| length-twice, length-differs, length-list | Content-Length twice with equal values; twice with different values; as `33, 33` |
+| length-plus, length-hex, length-huge, length-blank | Content-Length that is not a number, has 20 digits, or is empty |
 | te-and-length, te-in-1.0, te-twice | chunked, with Content-Length; as HTTP/1.0; with Transfer-Encoding twice |
 | te-gzip, te-gzip-chunked, te-identity | a Transfer-Encoding that is not chunked; the first and the last end with the connection |
 | te-gzip-hangs | the header of te-gzip and half a body; hangs |
@@ -66,22 +66,22 @@ closes it. A storm is one of these under load.
 | blank-line-first | CR LF before the status line |
 | folded, bare-lf, space-before-colon, control-character | ok with such a header line |
 | control-in-status | ok with a NUL in the reason of its status |
-| only-lf, only-lf-split, only-lf-chunked | ok, lines of the header end in LF alone; in pieces of 3 bytes; chunked (with CRLF) |
-| early | reads the header of the request and not its body, 413, and closes |
+| only-lf, only-lf-split, only-lf-chunked | ok, lines of the header end with only LF; in pieces of 3 bytes; chunked (with CRLF) |
+| early | reads only the header of the request, sends 413, and closes |
 | many-headers | ok with 1001 header lines |
-| chunk-extension, chunk-extension-broken | chunked, with an extension of 2 KB; with `;` and no name behind it |
-| chunk-lf, chunk-huge, chunk-too-short | a chunk that ends in LF alone; whose size has 17 digits; with more bytes than its size |
+| chunk-extension, chunk-extension-broken | chunked, with an extension of 2 KB; with `;` and no name after it |
+| chunk-lf, chunk-huge, chunk-too-short | a chunk that ends with only LF; with a size of 17 digits; with more bytes than its size |
 | trailer-length | chunked, with a Content-Length in the trailer |
 | 204-with-body | 204 with Content-Length and that body |
 | raw | the bytes of `?hex=`, then closes |
-| endless-interim | 103 as fast as the client reads; with `?every_ms=` that often |
+| endless-interim | 103 as fast as the client reads; with `?every_ms=`, at that interval |
 | slow-header | a header line each `?every_ms=` (1000), without end |
-| redirect-slowly | after `?every_ms=` (1000) 302 to itself |
-| endless-close | a body that has no length and no end |
+| redirect-slowly | 302 to itself after `?every_ms=` (1000) |
+| endless-close | a body without length and end |
 | endless-tiny | chunks of two bytes without end |
-| held | the header and `?bytes=` (1 MiB) of a body that is twice as long, then nothing; hangs |
-| cut, cut-length, cut-chunked | ended by the connection, by Content-Length, in chunks; the connection is closed without TLS's close_notify |
-| closes-idle | ok with keep-alive, then closes without a word after `?after_ms=` (0) |
+| held | the header and `?bytes=` (1 MiB) of a body that is twice as long, then no more data; hangs |
+| cut, cut-length, cut-chunked | ended by the connection, by Content-Length, in chunks; the connection closes without TLS's close_notify |
+| closes-idle | ok with keep-alive, then closes without notice after `?after_ms=` (0) |
 """
 
 import asyncio

@@ -17,7 +17,7 @@ def root_of(directory: Path) -> Path | None:
 
 
 def exposure(file: Path) -> Exposure:
-    """Tell whether a file is committed, ignored, or neither (`open`): then it may soon be committed.
+    """Tell how close a file is to a commit: `open` means that it is neither ignored nor committed yet.
 
     Args:
         file: absolute; need not exist.

@@ -253,7 +253,7 @@ class AzureMLv1Backend(WorkspaceBackend):
             return lines_of(self._service(name).get_logs(num_lines=tail, init=init), tail)
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
-        """Change Application Insights like the course's `service.update(enable_app_insights=True)`, and wait for it."""
+        """Call `service.update(enable_app_insights=…)`, as the course does, and wait for its end."""
         _refuse_deployment(deployment)
         with self._calling(say, name) as tell:
             tell(f"turning Application Insights {'on' if on else 'off'}")

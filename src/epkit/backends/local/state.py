@@ -1,7 +1,7 @@
 """The local backend's state: one private directory for each endpoint, with a lock that shows whether it is running.
 
     STATE/epkit/endpoints/NAME/    STATE is XDG_STATE_HOME, or ~/.local/state
-        settings.json              the settings of the serving model: written by the supervisor after the start
+        settings.json              the settings in effect; after the creation, only the supervisor writes them
         wanted.json                the settings to change to: written by the command that requests the change
         keys.json                  its two keys
         status.json                the supervisor's last status, with the generation that serves
@@ -54,7 +54,7 @@ LONGEST_STATUS: Final = 4096
 """Greatest size of a status in bytes, including its error."""
 
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {"port": (1, 65535), "pid": (2, 2**31 - 1)}
-"""Bounds of whole numbers; the lower bound of all others is 0, and they have no upper bound."""
+"""Bounds of whole numbers; all others begin at 0."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 ServerKind = Literal["custom", "mlflow", "pipeline"]
@@ -70,7 +70,8 @@ class Settings:
 
     Args:
         model: path of the original model.
-        code: the directory of the script; *entry* is relative to it. For an MLflow model, its copy and the `MLmodel`.
+        code: the directory of the script; *entry* is relative to it. For an MLflow model, *code* is its copy, and
+            *entry* the `MLmodel`.
         port: port on 127.0.0.1.
         instrumentation_key: a UUID; the ingestion endpoint accepts only items with it.
         created_at: ISO 8601, UTC.
