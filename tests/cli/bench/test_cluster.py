@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import epkit
 from support.cli_harness import assert_no_canary, complaint, forms
 from support.dask_cluster import DaskCluster, free_port, until
 from support.hosts import SECONDS_AHEAD, network
@@ -85,7 +86,8 @@ def python_without(directory: Path, version: str | None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("version", "found"), [(None, "it has no epkit"), ("9.9.9", "it has epkit 9.9.9, and this is 0.1.0")]
+    ("version", "found"),
+    [(None, "it has no epkit"), ("9.9.9", f"it has epkit 9.9.9, and this is {epkit.__version__}")],
 )
 def test_workers_without_this_epkit_are_refused_by_name(cli, rows, fault_server, tmp_path, version, found):
     other = tmp_path / "other"
@@ -101,7 +103,7 @@ def test_workers_without_this_epkit_are_refused_by_name(cli, rows, fault_server,
     assert 2 == none.code
     refused, said = none.lines
     assert refused.startswith("epkit: tcp://")
-    assert f" is not used: {found}: pip install 'epkit[cluster]==0.1.0' on the workers" in refused
+    assert f" is not used: {found}: pip install 'epkit[cluster]=={epkit.__version__}' on the workers" in refused
     assert f"epkit: --cluster {cluster.address}: none of its workers can be used" == said
     assert (0, 1) == (one.code, len(one.lines)), one.err
     assert found in one.lines[0]
