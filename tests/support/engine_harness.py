@@ -11,9 +11,11 @@ from typing import Any, Final
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request, build_for
 from epkit.core.samples.rows import Failure
-from epkit.engines.base import Arrival, Engine, Exchange, Traffic
+from epkit.engines.base import Arrival, Driver, Engine, Exchange, LendingDriver, Traffic
 from epkit.engines.httpx import HttpxEngine
 from epkit.engines.stamps import Stamps
+from epkit.engines.wire.lanes import lane_class
+from epkit.engines.wire.parking import nothing
 from epkit.engines.wire.wire import WireEngine
 from support.canary import CANARY
 from support.fault_server import FaultServer
@@ -38,11 +40,22 @@ class Kind:
 
     @property
     def wire(self) -> bool:
-        return self.engine is WireEngine
+        return self.engine in (WireEngine, CompiledEngine)
+
+
+class CompiledEngine(WireEngine):
+    """The wire engine with its compiled transports, for any driver; a driver that lends nothing is made a lending one."""
+
+    async def run(self, driver: Driver, slots: int) -> Traffic:
+        if not isinstance(driver, LendingDriver):
+            for name in ("lend", "settle", "is_good", "flush", "over"):
+                setattr(driver, name, nothing)
+        return await super().run(driver, slots)
 
 
 KINDS: Final = {
     "wire": Kind(WireEngine, fast_loop),
+    **({"wire+c": Kind(CompiledEngine, fast_loop)} if lane_class() is not None else {}),
     "wire on asyncio": Kind(WireEngine, asyncio.new_event_loop),
     "httpx": Kind(HttpxEngine, asyncio.new_event_loop),
 }

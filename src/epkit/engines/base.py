@@ -11,7 +11,7 @@ forever. So every call of a driver, and all else that the loop calls, passes its
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
@@ -80,6 +80,32 @@ class PacingDriver(Driver, Protocol):
 
     def rest(self, now: int) -> int | None:
         """Return until when a free slot rests (`time.perf_counter_ns`, or `FOREVER`); None retires it."""
+
+
+Loan: TypeAlias = tuple[bytearray, int, int, int, int, int, int, Sequence[Request]]
+"""What a driver lends: the block of packed rows and the offset of the next one; the time after which the block is to be
+flushed; the number of arrivals, and the time after which there is none; the payload of the next one, and the step to
+the one after it; the requests by payload."""
+
+
+@runtime_checkable
+class LendingDriver(Driver, Protocol):
+    """A driver that lends its numbers to a faster loop, which then does for usual replies what `next` and `done` do."""
+
+    def lend(self) -> Loan | None:
+        """Return the numbers; None if each outcome needs the driver, as in an open phase. `settle` ends the loan."""
+
+    def settle(self, offset: int, left: int, payload: int) -> None:
+        """Take back the numbers that the loan has changed."""
+
+    def is_good(self, payload: int, body: bytes) -> bool:
+        """Tell whether a reply of status 200 with this body was judged to be good, and always will be."""
+
+    def flush(self) -> None:
+        """Pass the rows so far on; called when the block is full, or its time has come."""
+
+    def over(self) -> None:
+        """Take note that a request is over whose row is stored, and that no other one follows it."""
 
 
 @dataclass(slots=True, kw_only=True)

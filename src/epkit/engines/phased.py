@@ -24,7 +24,7 @@ from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import WARMUP, Phase
 from epkit.core.load.schedule import due_times, span_ns
 from epkit.core.samples.rows import Failure
-from epkit.engines.base import FOREVER, Arrival, Exchange
+from epkit.engines.base import FOREVER, Arrival, Exchange, Loan
 from epkit.engines.driver import DriverBase, Judging
 
 POLL_NS: Final = 10_000_000
@@ -141,6 +141,22 @@ class Phased(DriverBase):
         """Process the outcome of a request."""
         self._flying -= 1
         super().done(exchange)
+
+    def over(self) -> None:
+        """Take note that a request is over whose row is stored."""
+        self._flying -= 1
+
+    def lend(self) -> Loan | None:
+        """Lend the rows and the arrivals of a closed phase to a faster loop."""
+        if self._open or self._over or self._waits or self._flying > self._limit:
+            return None
+        if time.perf_counter_ns() < self._begins_at:
+            return None
+        return self._loan(self._left, self._end, self._payload, self._step)
+
+    def settle(self, offset: int, left: int, payload: int) -> None:
+        """Take them back."""
+        self._offset, self._left, self._payload = offset, left, payload
 
     def waiting(self) -> int:
         """Return how many requests of the current phase are due and not over, with those that have no slot yet."""

@@ -93,5 +93,5 @@ class Parking:
         self.wake()
 
 
-def nothing(_: object) -> None:
+def nothing(*_: object) -> None:
     """Return None, in place of a method of a driver that has nothing left, never lets a slot rest, or was abandoned."""

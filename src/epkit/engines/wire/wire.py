@@ -15,17 +15,31 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.http.destination import Destination
 from epkit.core.samples.rows import Failure
-from epkit.engines.base import INTERRUPTED, Arrival, CrashingEngine, Driver, Exchange, PacingDriver, Traffic
+from epkit.engines.base import (
+    INTERRUPTED,
+    Arrival,
+    CrashingEngine,
+    Driver,
+    Exchange,
+    LendingDriver,
+    Loan,
+    PacingDriver,
+    Traffic,
+)
 from epkit.engines.wire.addresses import Address, Addresses
 from epkit.engines.wire.connection import Connection, HeadConnection, clock
 from epkit.engines.wire.numbered import NumberedConnection, NumberedHeadConnection
+from epkit.engines.wire.lanes import lane_class
 from epkit.engines.wire.parking import Parking, nothing
 from epkit.engines.wire.tls import TlsTransport, describe, handshake, make_context, tls_reason, until
 from epkit.engines.wire.tunnel import ProxyError, Tunnels, make_proxy_context, proxy_tls
+
+if TYPE_CHECKING:
+    from epkit.engines.wire.lane import Lane
 
 SWEEP_S: Final = 0.05
 
@@ -55,6 +69,8 @@ class WireEngine(CrashingEngine):
         self.stamp: Callable[[], int] = clock  # returns the start time of a request
         self._kinds: tuple[type[Connection], type[Connection]] = Connection, HeadConnection
         self._stopped = False
+        self._lane: Lane | None = None
+        self.lend: Callable[[], Loan | None] = nothing
 
     async def prepare(self) -> None:
         """Look the host's name up.
@@ -74,13 +90,14 @@ class WireEngine(CrashingEngine):
             await self.prepare()
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
-        self._slots = slots
+        self.slots = slots
         # Stored as attributes, because each is called once per request; `stop` replaces the first one, a crash both.
         # A `stop` during the look-up of the name counts too.
         self.next: Callable[[int], Arrival | None] = nothing if self._stopped else driver.next
         self.done: Callable[[Exchange], None] = driver.done
         self._parking.rest = driver.rest if isinstance(driver, PacingDriver) and not self._stopped else nothing
         self._loop.set_exception_handler(self._heard)
+        self._lane = self._make_lane(driver)
         sweep = self._loop.create_task(self._sweep())
         try:
             driver.begin()
@@ -101,6 +118,8 @@ class WireEngine(CrashingEngine):
             await self._addresses.close()
             # Closed transports call their protocols once more; this must happen before the loop ends.
             await asyncio.sleep(0)
+            if self._lane is not None:
+                self._lane.close()
             self._loop.set_exception_handler(None)
         if self.crashed is not None:
             raise self.crashed
@@ -109,7 +128,8 @@ class WireEngine(CrashingEngine):
     def stop(self, *, drain: bool) -> None:
         """Take no more arrivals; without *drain*, end the requests in flight as failed at once."""
         self._stopped = True
-        self.next = nothing
+        self.next = self.lend = nothing
+        self._sync()
         self._parking.rest = nothing
         self.wake()
         if not drain:
@@ -121,6 +141,23 @@ class WireEngine(CrashingEngine):
     def wake(self) -> None:
         """Let parked slots ask the driver again."""
         self._parking.wake()
+
+    def _make_lane(self, driver: Driver) -> "Lane | None":
+        """Return the compiled transports, if the driver and the connections are of their kind."""
+        made = lane_class()
+        if made is None or self._context is not None or not self.keepalive or self.stamps is not None:
+            return None
+        if not isinstance(driver, LendingDriver):
+            return None
+        self.over = driver.over
+        if not self._stopped:
+            self.lend = driver.lend
+        return made(self._loop, self, driver)
+
+    def _sync(self) -> None:
+        """Write the state of all requests in flight into their connections."""
+        if self._lane is not None:
+            self._lane.sync()
 
     # Called by connections.
 
@@ -141,6 +178,17 @@ class WireEngine(CrashingEngine):
                 self.open(arrival)
         except BaseException as error:  # noqa: BLE001 - it ends the run
             self.crash(error)
+
+    def follow(self, connection: Connection) -> None:
+        """Let a connection go on whose reply the lane has handled."""
+        connection.complete = True
+        self.over()
+        arrival = self.next(clock())
+        if arrival is None:
+            self.park(connection)
+            return
+        connection.start = connection.tcp = connection.connected = clock()
+        connection.send(arrival)
 
     def park(self, connection: Connection | None) -> None:
         """Park a slot for which there is no request, with its idle connection if it has one; or retire it."""
@@ -163,14 +211,14 @@ class WireEngine(CrashingEngine):
 
     def abandon(self) -> None:
         """Stop calling the driver, and end `run`."""
-        self.next = self._parking.rest = self.done = nothing
+        self.next = self.lend = self._parking.rest = self.done = nothing
         if not self._finished.done():
             self._finished.set_result(None)
 
     def retire(self) -> None:
         """Reduce the number of slots by one."""
-        self._slots -= 1
-        if not self._slots and not self._finished.done():
+        self.slots -= 1
+        if not self.slots and not self._finished.done():
             self._finished.set_result(None)
 
     # The opening of a connection.
@@ -245,7 +293,7 @@ class WireEngine(CrashingEngine):
     async def _connect_to(self, address: Address, connection: Connection) -> None:
         to = self.destination
         family, where = address
-        if self._context is None and family != socket.AF_UNIX and to.buffer_bytes is None:
+        if self._lane is None and self._context is None and family != socket.AF_UNIX and to.buffer_bytes is None:
             # The loop's own connect takes half the time that a socket made here would.
             bind = None if to.bind is None else (to.bind, 0)
             await self._loop.create_connection(lambda: connection, where[0], where[1], family=family, local_addr=bind)
@@ -254,7 +302,9 @@ class WireEngine(CrashingEngine):
         if self._tunnels is not None:
             sock = await self._tunnels.open(self._loop, sock)
         connection.tcp = clock()
-        if self._context is None:
+        if self._lane is not None:
+            self._lane.open(sock, connection)
+        elif self._context is None:
             try:
                 await self._loop.create_connection(lambda: connection, sock=sock)
             except BaseException:
@@ -297,6 +347,7 @@ class WireEngine(CrashingEngine):
         interval = min(SWEEP_S, max(0.002, self.timeout_ns / 20e9))
         while True:
             await asyncio.sleep(interval)
+            self._sync()
             late = clock() - self.timeout_ns
             for connection in [c for c in self.connections if c.start < late]:
                 connection.give_up(Failure.TIMEOUT, f"no whole reply within {self.timeout_ns / 1e9:g} s")
