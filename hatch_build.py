@@ -45,13 +45,11 @@ class LaneBuildHook(BuildHookInterface[Any]):
             in_source.unlink(missing_ok=True)
         self._directory = TemporaryDirectory(prefix="epkit-build-")
         try:
-            if choice == "0":
-                raise NotCompiledError(f"{VARIABLE}=0")
             built = compile_module(Path(self.root), Path(self._directory.name))
         except NotCompiledError as error:
             if choice == "1":
                 self.app.abort(f"{error.output}\n{VARIABLE}=1: {error}".lstrip())
-            self.app.display_warning(f"epkit is installed without its compiled module: {error}")
+            self.app.display_warning(f"built without the compiled module: {error}")
             return
         if version == "editable":
             shutil.move(built, in_source)
@@ -77,9 +75,11 @@ def compile_module(root: Path, into: Path) -> Path:
         The path of the compiled module.
 
     Raises:
-        NotCompiledError: this is another system or another Python, or a program or Python's headers are missing, or a
-            program failed.
+        NotCompiledError: `EPKIT_COMPILE` is 0, this is another system or another Python, Python's headers or a program
+            are missing, or a program failed.
     """
+    if os.environ.get(VARIABLE) == "0":
+        raise NotCompiledError(f"{VARIABLE}=0")
     if sys.platform != "linux" or sys.implementation.name != "cpython":
         raise NotCompiledError("it needs CPython on Linux")
     headers = sysconfig.get_path("include")
