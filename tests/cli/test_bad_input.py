@@ -326,4 +326,5 @@ def test_help_and_version_are_commands_too(cli):
     assert cli("bench", "--help").out == cli("help", "bench").out
     assert cli("deploy", "create", "--help").out == cli("help", "deploy", "create").out
     assert cli("--version").out == cli("version").out
+    assert cli("--version", "-v").out == cli("version", "-v").out
     assert 'no such command: bensh; did you mean "bench"? (see epkit --help)' == complaint(cli("help", "bensh"), 2)

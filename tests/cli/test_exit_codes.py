@@ -1,5 +1,8 @@
+import platform
+
 import pytest
 
+from epkit import __version__
 from support.cli_harness import complaint
 from support.places import ROOT
 
@@ -72,11 +75,30 @@ def test_no_command_shows_the_help_on_stderr(cli):
 
 @pytest.mark.parametrize("arguments", [["--version"], ["-V"], ["bench", "-V"]])
 def test_the_version_is_shown(cli, arguments):
-    from epkit import __version__
-
     ran = cli(*arguments)
 
     assert (0, f"epkit {__version__}\n", "") == (ran.code, ran.out, ran.err)
+
+
+@pytest.mark.parametrize("arguments", [["--version", "-v"], ["-vV"], ["version", "-v"]])
+def test_the_version_is_shown_with_what_it_runs_on(cli, arguments):
+    cli.environ["EPKIT_ENGINE"] = "python"
+    ran = cli.spawn(*arguments)
+
+    python = f"Python {platform.python_version()} ({platform.python_implementation()})"
+    system = f"{platform.system()} {platform.machine()}"
+    lines = [f"epkit {__version__}", python, system, "engine: wire (EPKIT_ENGINE=python)"]
+    assert (0, lines, "") == (ran.code, ran.out.splitlines(), ran.err)
+
+
+def test_an_engine_that_does_not_exist_is_refused(cli):
+    cli.environ["EPKIT_ENGINE"] = "rust"
+
+    assert 'EPKIT_ENGINE=rust: must be "python", or not set' == complaint(cli.spawn("--version", "-v"), 2)
+
+
+def test_a_flag_for_details_belongs_to_a_command(cli):
+    assert "-v: give it after the command, or with --version" == complaint(cli("-v", "bench"), 2)
 
 
 @pytest.mark.parametrize(("command", "code"), [("validate", 3), ("sample", 0)])

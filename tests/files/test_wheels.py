@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from importlib import metadata
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,17 @@ def test_each_file_is_listed_with_its_hash(tmp_path: Path):
     assert [f"epkit-{epkit.__version__}.dist-info/RECORD", "", ""] == listed[-1]
     assert {"epkit/__init__.py", "epkit/core/report/report.schema.json", "epkit/py.typed"} <= names
     assert [] == [name for name in names if "__pycache__" in name or name.endswith(("direct_url.json", ".pth"))]
+
+
+def test_the_compiled_module_of_this_machine_is_left_out(tmp_path: Path, monkeypatch):
+    package = tmp_path / "epkit"
+    package.mkdir()
+    for name in ("__init__.py", "lane.pyi", f"lane{EXTENSION_SUFFIXES[0]}"):
+        (package / name).touch()
+    monkeypatch.setattr(epkit, "__file__", str(package / "__init__.py"))
+
+    with zipfile.ZipFile(write_wheel(tmp_path)) as wheel:
+        assert ["epkit/__init__.py", "epkit/lane.pyi"] == [name for name in wheel.namelist() if "dist-info" not in name]
 
 
 def test_the_same_epkit_is_the_same_bytes(tmp_path: Path):

@@ -65,18 +65,30 @@ def help_(ctx: typer.Context, command: Annotated[list[str] | None, typer.Argumen
     terminal.write(found.get_help() + "\n")
 
 
-def version_() -> None:
+Verbose = Annotated[bool, typer.Option("-v", is_eager=True, help="With --version: show Python, system and engine too.")]
+
+
+def version_(verbose: Verbose = False) -> None:
     """Show the version, as --version does."""
-    terminal.show_version(True)
+    terminal.write_version(verbose=verbose)
+
+
+def _show_version(ctx: typer.Context, value: bool) -> None:
+    if value:
+        terminal.write_version(verbose=ctx.params["verbose"])
+        raise typer.Exit
 
 
 def root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", "-V", is_eager=True, callback=terminal.show_version, help="Show the version."),
+    # Not eager: -v, which is eager, is known by then, in whichever order they are given.
+    version: Annotated[  # noqa: ARG001 - for its callback
+        bool, typer.Option("--version", "-V", callback=_show_version, help="Show the version.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Talk to machine-learning endpoints."""
+    if verbose:
+        raise UsageError("-v: give it after the command, or with --version")
 
 
 COMMANDS: Final = (

@@ -209,10 +209,33 @@ def _silence(descriptor: int) -> None:
 def show_version(value: bool) -> None:
     """Print the version and exit, if the flag is given."""
     if value:
-        from epkit import __version__
-
-        write(f"epkit {__version__}\n")
+        write_version()
         raise typer.Exit
+
+
+def write_version(*, verbose: bool = False) -> None:
+    """Print the version.
+
+    Args:
+        verbose: whether to add Python, the system and the engine.
+
+    Raises:
+        UsageError: EPKIT_ENGINE is wrong.
+    """
+    from epkit import __version__
+
+    lines = [f"epkit {__version__}"]
+    if verbose:
+        import platform
+
+        from epkit.engines.wire.lanes import engine_line
+
+        lines += [
+            f"Python {platform.python_version()} ({platform.python_implementation()})",
+            f"{platform.system()} {platform.machine()}",
+            f"engine: {engine_line()}",
+        ]
+    write("\n".join([*lines, ""]))
 
 
 class StatusLine:

@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,9 @@ DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 MODE: Final = 0o100644 << 16
 LEFT_OUT: Final = frozenset({"__pycache__"})
+COMPILED: Final = tuple(EXTENSION_SUFFIXES)
+"""Suffixes of the compiled module, which is left out: it is for this machine's Python, and epkit works without it."""
+
 TAKEN: Final = ("METADATA", "entry_points.txt")
 """Files of the installer's directory that go into the wheel; the place of installation is not included."""
 
@@ -105,7 +109,7 @@ def _package() -> Iterator[tuple[str, bytes]]:
     """Yield the files of the package, sorted by their names in the wheel."""
     root = Path(epkit.__file__).parent
     for path in sorted(root.rglob("*")):
-        if path.is_file() and not LEFT_OUT.intersection(path.parts):
+        if path.is_file() and not LEFT_OUT.intersection(path.parts) and not path.name.endswith(COMPILED):
             try:
                 yield f"{root.name}/{path.relative_to(root).as_posix()}", path.read_bytes()
             except OSError as error:

@@ -118,6 +118,8 @@ def test_runs_that_differ_in_more_than_the_target_are_named():
 
     assert [] == c.mismatches(BASE, c.Arm(name="new", reports=(replace(other, run=replace(other.run, target="x")),)))
     assert ["concurrency: 1 and 9"] == c.mismatches(BASE, c.Arm(name="new", reports=(plan, plan)))
+    engine = replace(other, tool=replace(other.tool, engine="wire+c"))
+    assert ["engine: wire and wire+c"] == c.mismatches(BASE, c.Arm(name="new", reports=(engine,)))
     assert ["payloads: [] and ['abababababab']"] == c.mismatches(BASE, c.Arm(name="new", reports=(sent,)))
 
 

@@ -161,6 +161,7 @@ def test_processes_of_this_machine_are_at_one_place():
 def test_a_worker_sees_no_variable_that_may_hold_a_key(monkeypatch):
     for name in ("EPKIT_KEY", "BANK_KEY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, CANARY)
+    monkeypatch.setenv("EPKIT_ENGINE", "python")
     ended: Queue[str] = Queue()
     worker = WorkerProcess(MODULE, lambda _frame: None, ended.put)
     try:
@@ -169,4 +170,5 @@ def test_a_worker_sees_no_variable_that_may_hold_a_key(monkeypatch):
         worker.kill()
 
     assert b"PATH=" in environ
+    assert b"EPKIT_ENGINE=python" in environ
     assert CANARY.encode() not in environ

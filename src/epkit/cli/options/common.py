@@ -347,7 +347,13 @@ BufferSize = Annotated[
 ]
 EngineName = Annotated[
     str | None,
-    option(WAY, "--engine", metavar="wire|httpx", help="Engine that sends the requests. [default: wire, the fast one]"),
+    option(
+        WAY,
+        "--engine",
+        metavar="wire|httpx",
+        help="Engine that sends the requests. EPKIT_ENGINE=python runs wire without its compiled module. "
+        "[default: wire, the fast one]",
+    ),
 ]
 Http2 = Annotated[bool, option(WAY, "--http2", help="Offer HTTP/2; selects --engine httpx.")]
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import IO, Final
 
+from epkit.engines.wire.lanes import VARIABLE
 from epkit.process import child_environment
 
 HEAD: Final = struct.Struct("<Q")
@@ -93,7 +94,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            env=child_environment("PYTHONWARNINGS"),  # keys come through the pipe, not the environment
+            env=child_environment("PYTHONWARNINGS", VARIABLE),  # keys come through the pipe, not the environment
         )
         assert self._process.stdin is not None
         self._writer = FrameWriter(self._process.stdin)

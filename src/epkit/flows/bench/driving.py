@@ -34,6 +34,7 @@ class RunFacts:
 
     Args:
         began: when the run began, `time.perf_counter_ns`; 0 before.
+        engine: the name of the engine; empty if no worker has reported yet.
         late_ns: the time from then to the real start of the load.
         ended_ns: when the last completed request ended.
         sent, failed: the number of completed requests, and how many of them failed.
@@ -55,6 +56,7 @@ class RunFacts:
 
     began: int
     started_at: datetime
+    engine: str = ""
     late_ns: int = 0
     ended_ns: int = 0
     sent: int = 0
@@ -78,9 +80,7 @@ class RunFacts:
 
 
 class LoadGenerator(Protocol):
-    """Makes the load of one run: this process, or workers that share it. `engine` is the name of the engine."""
-
-    engine: str
+    """Makes the load of one run: this process, or workers that share it."""
 
     @property
     def workers(self) -> int:
@@ -195,6 +195,7 @@ class DrivenPlan:
         known = RunFacts(
             began=driver.began,
             started_at=driver.started_at,
+            engine=self.engine.name,
             late_ns=driver.late_ns,
             ended_ns=max(0, driver.ended - driver.began),
             sent=driver.sent,

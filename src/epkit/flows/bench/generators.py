@@ -30,7 +30,6 @@ class OwnGenerator:
     ) -> None:
         self._slots = measured.plan.slots
         engine = ready.make_engine()
-        self.engine = engine.name
         log = make_log(options.verbosity, ready.load.requests[0], ready.target.secrets, say)
         load = ready.load
         judging = Judging(sinks=measured.sinks, depth=options.depth, log=log, place=load.place, strict=load.strict)

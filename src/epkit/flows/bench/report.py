@@ -44,7 +44,6 @@ class RunSetup:
     load: Requests
     destination: Destination
     plan: Plan
-    engine: str
     id: str
     workers: int = 1
     warmup: str | None = None
@@ -110,7 +109,7 @@ def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early:
     known = KnownRun(
         tool=Tool(
             version=__version__,
-            engine=setup.engine,
+            engine=facts.engine,
             python=platform.python_version(),
             platform=f"{platform.system()} {platform.machine()}",
         ),

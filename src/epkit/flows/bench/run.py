@@ -126,7 +126,6 @@ class _Run:
             load=ready.load,
             destination=ready.destination,
             plan=measured.plan,
-            engine=generator.engine,
             id=run_id,
             workers=generator.workers,
             warmup=asked.options.warmup,

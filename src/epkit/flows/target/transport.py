@@ -8,6 +8,7 @@ masked.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from epkit.core.http import url as urls
 from epkit.core.http.destination import Proxy
@@ -15,9 +16,14 @@ from epkit.core.http.secret import Secret
 from epkit.core.near import not_one_of
 from epkit.endpoint.keys import basic
 from epkit.engines.base import Engine
+from epkit.engines.wire.lanes import COMPILED
 from epkit.errors import UsageError
 from epkit.flows.context import PROXIES, Context
 from epkit.flows.target.request_options import RequestOptions
+
+ENGINES: Final = ("wire", "httpx")
+REPORTED: Final = (*ENGINES, COMPILED)
+"""Names of engines in reports."""
 
 
 def engine_name(asked: str | None, *, http2: bool = False, wire_only: str | None = None) -> str:
@@ -32,8 +38,8 @@ def engine_name(asked: str | None, *, http2: bool = False, wire_only: str | None
         UsageError: no engine supports all of it.
     """
     name = asked or ("httpx" if http2 else "wire")
-    if name not in ("wire", "httpx"):
-        raise not_one_of("--engine", name, ("wire", "httpx"))
+    if name not in ENGINES:
+        raise not_one_of("--engine", name, ENGINES)
     if name == "wire" and http2:
         raise UsageError("--http2 needs --engine httpx")
     if name == "httpx" and wire_only:

@@ -96,6 +96,7 @@ EXAMPLE = FirstFailure(failure=Failure.STATUS, status=500, detail="", head=b"", 
         {"begins": (0, 1, 2)}, {"most": (1, 1, 1)}, {"most": (-1,)}, {"ended_ns": LATE}, {"sent": -1}, {"failed": 10**30},
         {"unsent": {3: 1}}, {"unsent": {0: -1}}, {"gaps": {0: -5}}, {"examples": {(Failure.STATUS, 500): EXAMPLE}},
         {"examples": {(Failure.STATUS, 500): replace(EXAMPLE, payload=0, count=-1)}}, {"deployments": ()},
+        {"engine": "<script>"},
     ],
 )  # fmt: skip
 def test_facts_that_cannot_be_are_refused(wrong):

@@ -69,6 +69,12 @@ def test_connections_add_up_and_the_first_handshake_is_named():
     assert b"x" == found.first_head
 
 
+def test_the_engine_is_that_of_the_workers_which_have_reported():
+    assert "" == together(part()).engine
+    assert "wire+c" == together(part(engine="wire+c"), part(), part(engine="wire+c")).engine
+    assert "wire and wire+c" == together(part(engine="wire+c"), part(engine="wire")).engine
+
+
 def test_a_run_ends_by_its_plan_only_where_every_worker_does():
     assert 30 == together(part(planned_end_ns=20), part(planned_end_ns=30)).planned_end_ns
     assert None is together(part(planned_end_ns=20), part()).planned_end_ns

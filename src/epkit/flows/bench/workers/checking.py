@@ -12,6 +12,7 @@ from epkit.core.samples.rows import SAMPLE, TIMES, Failure
 from epkit.engines.workers.values import MalformedError
 from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.workers.messages import DigestMessage, GateMessage, RowsMessage
+from epkit.flows.target.transport import REPORTED
 
 SLACK_NS: Final = 60_000_000_000
 """A time may be ahead of ours by at most this much, whatever the clocks show."""
@@ -102,6 +103,8 @@ def check_facts(facts: RunFacts, bounds: Bounds) -> None:
     """
     _check_begins(facts.begins, bounds)
     _check_deployments(facts.deployments)
+    if facts.engine not in ("", *REPORTED):
+        raise MalformedError("an engine that does not exist")
     if len(facts.most) > bounds.phases or len(facts.examples) > MOST_DEPLOYMENTS * len(Failure):
         raise MalformedError("more phases or kinds of failures than there are")
     checks, traffic = facts.checks, facts.traffic

@@ -79,7 +79,6 @@ class Fleet:
         live: gets the counts of the rows that are not sent.
         say: prints the lines that `-v` adds.
         """
-        self.engine = work.engine
         self._crew, self._work, self._measured, self._live, self._say = crew, work, measured, live, say
         members = crew.members[: most_workers(work.plan.phases)]
         shares = split(work.plan, len(members))
@@ -112,6 +111,7 @@ class Fleet:
         )
         return replace(
             known,
+            engine=known.engine or self._work.engine,
             gaps=dict(self._gaps),
             planned_end_ns=None if self._ended_by_rule else known.planned_end_ns,
             deployments=tuple(self._numbers),

@@ -80,6 +80,7 @@ class WorkerPart:
 def gathered(parts: Sequence[WorkerPart], *, began: int, started_at: datetime, begins: tuple[int, ...]) -> RunFacts:
     """Join the facts of the workers of a run, as if they were those of one process.
 
+    The engine's name lists several engines, if only some workers have the compiled module.
     Most requests in flight is the sum of the workers' values: it assumes that all reached theirs at the same time.
 
     Args:
@@ -91,6 +92,7 @@ def gathered(parts: Sequence[WorkerPart], *, began: int, started_at: datetime, b
         began=began,
         started_at=started_at,
         begins=begins,
+        engine=" and ".join(sorted({facts.engine for facts in known if facts.engine})),
         ended_ns=max((0, *(part.ended_ns for part in parts), *(facts.ended_ns for facts in known))),
         sent=sum(part.counters.sent for part in parts),
         failed=sum(part.counters.failed for part in parts),
