@@ -1,9 +1,9 @@
 """The compiled lane: the same samples, counts and failures as on Python's path, and nothing lost when it ends."""
 
 import asyncio
-import time
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -120,16 +120,23 @@ def drive(
             traffic = runner.run(main())
     driver.flush()
     rows = np.concatenate(blocks)
-    for earlier, later in zip(POINTS, POINTS[1:], strict=False):
+    for earlier, later in itertools.pairwise(POINTS):
         assert (rows[earlier] <= rows[later]).all(), (earlier, later)
     assert (np.diff(rows["end"]) >= 0).all(), "rows are in order of completion"
-    return Result(rows=rows, traffic=traffic, examples=driver.examples, driver=driver, lent=engine.lent // rows.itemsize)
+    return Result(
+        rows=rows, traffic=traffic, examples=driver.examples, driver=driver, lent=engine.lent // rows.itemsize
+    )
 
 
 REPLIES: Final = [
     *[reply(GOOD)] * 6,
     *(reply(GOOD, "Date: now"), reply(OTHER), reply(WRONG), reply(ERROR), reply(b"", status="204 No Content")),
-    *(reply(GOOD, status="500 Internal Server Error"), chunked(GOOD), chunked(OTHER), reply(GOOD.replace(b"yes", b"YES"))),
+    *(
+        reply(GOOD, status="500 Internal Server Error"),
+        chunked(GOOD),
+        chunked(OTHER),
+        reply(GOOD.replace(b"yes", b"YES")),
+    ),
     *(reply(GOOD) + reply(GOOD), reply(GOOD) + b"\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" + reply(GOOD)),
     *(reply(GOOD).replace(b"\r\n", b"\n"), reply(GOOD, "X: " + "y" * 999)),
 ]
@@ -249,7 +256,11 @@ def test_new_requests_are_sent_as_soon_as_they_replace_the_old(fault_server: Fau
         driver.replace(requests(to, ["ok"], ("X-Token", "new")))
 
     drive(
-        fault_server.port, Phase(concurrency=1, duration_ns=300_000_000), compiled=True, interrupt=interrupt, after_s=0.1
+        fault_server.port,
+        Phase(concurrency=1, duration_ns=300_000_000),
+        compiled=True,
+        interrupt=interrupt,
+        after_s=0.1,
     )
 
     tokens = [seen.header("X-Token") for seen in fault_server.seen]

@@ -190,12 +190,18 @@ cdef class Lane:
     cdef tuple requests, wires
 
     def __init__(self, loop, engine, driver):
-        """Begin to read; *driver* is a `LendingDriver`."""
+        """Begin to read.
+
+        Raises:
+            OSError: this kernel has no `epoll_pwait2`, or no descriptor is left.
+        """
+        cdef timespec now
+        now.tv_sec = now.tv_nsec = 0
         self.loop, self.engine, self.driver = loop, engine, driver
         self.transports, self.like, self.bodies = set(), b"", []
         self.requests = self.wires = ()
         self.epoll = epoll_create1(EPOLL_CLOEXEC)
-        if self.epoll < 0:
+        if self.epoll < 0 or epoll_pwait2(self.epoll, self.events, EVENTS, &now, NULL) < 0:
             raise last_error()
         self._watch(True)
 

@@ -32,8 +32,8 @@ from epkit.engines.base import (
 )
 from epkit.engines.wire.addresses import Address, Addresses
 from epkit.engines.wire.connection import Connection, HeadConnection, clock
+from epkit.engines.wire.lanes import COMPILED, lane_class
 from epkit.engines.wire.numbered import NumberedConnection, NumberedHeadConnection
-from epkit.engines.wire.lanes import lane_class
 from epkit.engines.wire.parking import Parking, nothing
 from epkit.engines.wire.tls import TlsTransport, describe, handshake, make_context, tls_reason, until
 from epkit.engines.wire.tunnel import ProxyError, Tunnels, make_proxy_context, proxy_tls
@@ -69,6 +69,7 @@ class WireEngine(CrashingEngine):
         self.stamp: Callable[[], int] = clock  # returns the start time of a request
         self._kinds: tuple[type[Connection], type[Connection]] = Connection, HeadConnection
         self._stopped = False
+        self._lane_class = lane_class() if self._context is None else None
         self._lane: Lane | None = None
         self.lend: Callable[[], Loan | None] = nothing
 
@@ -144,15 +145,19 @@ class WireEngine(CrashingEngine):
 
     def _make_lane(self, driver: Driver) -> "Lane | None":
         """Return the compiled transports, if the driver and the connections are of their kind."""
-        made = lane_class()
-        if made is None or self._context is not None or not self.keepalive or self.stamps is not None:
+        if self._lane_class is None or not self.keepalive or self.stamps is not None:
             return None
         if not isinstance(driver, LendingDriver):
             return None
+        try:
+            lane: Lane = self._lane_class(self._loop, self, driver)
+        except OSError:
+            return None
+        self.name = COMPILED
         self.over = driver.over
         if not self._stopped:
             self.lend = driver.lend
-        return made(self._loop, self, driver)
+        return lane
 
     def _sync(self) -> None:
         """Write the state of all requests in flight into their connections."""
