@@ -31,7 +31,8 @@ class Load:
 class Client:
     """A program that sends the load.
 
-    `share` is the client's part of a cell's requests: slow clients would otherwise take minutes.
+    `share` is the client's part of a cell's requests: slow clients would otherwise take minutes. `variables` are added to
+    its environment.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Client:
     missing: Callable[[], str | None]
     share: float = 1.0
     by_time: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
 
     def send(self, load: Load) -> tuple[outputs.Measured, Finished]:
         """Run the client once.
@@ -52,7 +54,7 @@ class Client:
             core=load.core,
             cwd=load.scratch,
             timeout_s=300 + load.seconds + load.requests / 1000,
-            env=environment(BENCHMARK_PAYLOAD=str(PAYLOAD)),
+            env=environment(BENCHMARK_PAYLOAD=str(PAYLOAD), **dict(self.variables)),
         )
         try:
             return self.read(finished, load), finished
@@ -126,6 +128,13 @@ CLIENTS = (
         read=lambda finished, _: outputs.from_epkit(finished.stdout),
         missing=lambda: None if shutil.which(epkit_program()) else "epkit: not installed, left out",
     ),
+    Client(
+        name="epkit, Python",
+        command=epkit_command,
+        read=lambda finished, _: outputs.from_epkit(finished.stdout),
+        missing=lambda: None if shutil.which(epkit_program()) else "epkit: not installed, left out",
+        variables=(("EPKIT_ENGINE", "python"),),
+    ),
     Client(name="ab", command=ab_command, read=read_ab, missing=no_program("ab")),
     Client(
         name="wrk",
@@ -153,6 +162,6 @@ CLIENTS = (
         command=python_command("httpx"),
         read=lambda finished, _: outputs.from_python_client(finished.stdout),
         missing=no_package("httpx"),
-        share=0.02,
+        share=0.01,
     ),
 )

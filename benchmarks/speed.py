@@ -27,7 +27,7 @@ class Cell:
 CELLS = (
     Cell(name="plain c=1", tls=False, concurrency=1, share=0.25),
     Cell(name="plain c=16", tls=False, concurrency=16, share=1),
-    Cell(name="plain c=64", tls=False, concurrency=64, share=1),
+    Cell(name="plain c=64", tls=False, concurrency=64, share=4),
     Cell(name="tls c=16", tls=True, concurrency=16, share=0.5),
     Cell(name="tls c=64", tls=True, concurrency=64, share=0.5),
 )
@@ -99,6 +99,6 @@ def speed(
                     continue
                 readings.append(reading)
                 bench.say(
-                    f"round {round_ + 1}/{bench.rounds}  {cell.name:10}  {client.name:7}  "
+                    f"round {round_ + 1}/{bench.rounds}  {cell.name:10}  {client.name:13}  "
                     f"{reading.cpu_us:8.1f} µs/request  {reading.requests_per_s:9,.0f} requests/s"
                 )

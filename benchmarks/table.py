@@ -144,11 +144,11 @@ def speed_goals(readings: Sequence[Reading], cells: Collection[str]) -> list[Goa
         return None if found is None else found.middle
 
     slower: list[tuple[str, str, float]] = [
-        ("plain c=64", "ab", 1.3),
-        ("plain c=64", "wrk", 1.3),
-        ("plain c=1", "ab", 1.3),
-        ("plain c=1", "wrk", 1.3),
-        ("tls c=64", "ab", 2),
+        ("plain c=64", "ab", 0.95),
+        ("plain c=64", "wrk", 0.95),
+        ("plain c=1", "ab", 1),
+        ("plain c=1", "wrk", 1),
+        ("tls c=64", "ab", 1.1),
     ]
     faster: list[tuple[str, str, float]] = [("plain c=64", "aiohttp", 5), ("plain c=64", "httpx", 50)]
     return [
