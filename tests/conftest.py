@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import gc
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,20 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach the tests' processes: a shell without job control makes those started with `&` ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Freeze the collected tests: a load begins with a garbage collection, which would visit their half million objects."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+def unfrozen() -> Iterator[None]:
+    """Objects are not frozen, as in the process of a Python caller."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

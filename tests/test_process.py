@@ -62,6 +62,7 @@ def test_a_caller_without_garbage_collector_stays_without(tmp_path, name):
     assert {} == changed(tmp_path, name, gc_off="off")
 
 
+@pytest.mark.usefixtures("unfrozen")
 def test_the_collector_is_off_for_the_length_of_a_block():
     enabled = gc.isenabled()
     with collections_off():

@@ -328,6 +328,7 @@ def collector(enabled: bool) -> Iterator[None]:
 
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("fails", [True, False])
+@pytest.mark.usefixtures("unfrozen")
 def test_the_collector_rests_during_a_run_and_is_left_as_it_was(enabled: bool, fails: bool) -> None:
     during = []
 

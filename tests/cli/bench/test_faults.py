@@ -155,8 +155,14 @@ def test_each_failure_is_of_its_kind(cli, fault_server, name, concurrency, reque
     assert f"none of {requests} requests succeeded: " in complaint(ran, 4)
 
 
-@pytest.mark.parametrize(("concurrency", "requests"), [ONE, MANY])
-@pytest.mark.parametrize("name", sorted(SOME))
+@pytest.mark.parametrize(
+    ("name", "concurrency", "requests"),
+    [
+        *((name, *ONE) for name in sorted(SOME)),
+        # An endless reply takes all of the processor until its time is over.
+        *(pytest.param(name, *MANY, marks=[pytest.mark.long] * (name == "endless-tiny")) for name in sorted(SOME)),
+    ],
+)
 def test_what_fails_now_and_then_is_counted_once(cli, fault_server, name, concurrency, requests):
     ran = bench(cli, fault_server, name, concurrency, requests)
 
