@@ -8,19 +8,20 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="asks the system
 
 
 @pytest.mark.parametrize(
-    ("name", "many", "flags"),
+    ("name", "many", "flags", "tls"),
     [
-        ("endless-body", 40, []),
-        ("endless-header", 40, []),
-        ("ok-large", 200, ["--no-keepalive"]),
-        ("ok-large", 200, []),
+        ("endless-body", 40, [], None),
+        ("endless-body", 40, ["--insecure"], "valid"),
+        ("endless-header", 40, [], None),
+        ("ok-large", 200, ["--no-keepalive"], None),
+        ("ok-large", 200, [], None),
     ],
 )
-def test_memory_is_flat(cli, rows, fault_server, name, many, flags):
+def test_memory_is_flat(cli, rows, fault_server, name, many, flags, tls):
     def peak_mib(requests):
         ran = cli.spawn(
             "bench", "--no-validate", "--check", "status", "--format", "json", "-c", 4, "-n", requests, "-p", rows,
-            *flags, fault_server.url(name),
+            *flags, fault_server.url(name, tls=tls),
         )  # fmt: skip
 
         assert requests == ran.report["counts"]["sent"], ran.err

@@ -54,7 +54,7 @@ class Result:
     driver: DriverBase
     lent: int
 
-    def told(self) -> list[Any]:
+    def counted(self) -> list[Any]:
         """Return what both paths must agree on: everything but the times."""
         columns = [name for name in self.rows.dtype.names or () if name not in POINTS]
         seen = [(e.failure, e.status, e.detail, e.body, e.payload, e.count) for e in self.examples.values()]
@@ -166,7 +166,7 @@ def test_both_paths_give_the_same(script: list[Step], payloads: int) -> None:
             phase = Phase(concurrency=1, requests=len(script))
             found.append(drive(server.port, phase, compiled=compiled, payloads=payloads, timeout_ns=SHORT_NS))
 
-    assert found[0].told() == found[1].told()
+    assert found[0].counted() == found[1].counted()
     assert found[0].lent == 0
 
 
@@ -245,7 +245,7 @@ def test_a_connection_that_ends_under_the_lane_fails_as_on_pythons_path(fault_se
         for compiled in (False, True)
     ]
 
-    assert found[0].told() == found[1].told()
+    assert found[0].counted() == found[1].counted()
     assert found[1].lent >= 50
 
 

@@ -146,6 +146,7 @@ cdef class LaneTransport:
             self.lane.transports.discard(self)
             self.sock.close()
             self.lane.loop.call_soon(self.connection.connection_lost, error)
+            self.connection = None  # garbage is not collected in a run, and a cycle would keep the last reply
 
     cdef bint _take(self):
         """Take the request in flight from the connection, if it is on a kept connection and has no reply yet."""

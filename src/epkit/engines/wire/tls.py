@@ -328,3 +328,5 @@ class TlsTransport(asyncio.Transport):
         with contextlib.suppress(OSError):
             self._sock.close()
         self._loop.call_soon(self._protocol.connection_lost, error)
+        # Garbage is not collected in a run, and a cycle would keep the last reply.
+        del self._protocol, self._received
