@@ -165,7 +165,7 @@ def show(
             metavar="NAME|URL", help="Name of the pipeline in epkit.toml, or URL of one that SDK v1 published."
         ),
     ],
-    run: Annotated[int | None, typer.Argument(metavar="RUN", help="Number of the run. Default: the last one.")] = None,
+    run: Annotated[int | None, o.whole_number("RUN", help="Number of the run. Default: the last one.")] = None,
     format_: Annotated[
         str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="Format of the report.")
     ] = "text",
@@ -190,8 +190,8 @@ def show(
 @app.command(epilog="Example: epkit pipeline compare bank 3 4")
 def compare(
     name: Name,
-    one: Annotated[int, typer.Argument(metavar="A", help="Number of a run.")],
-    other: Annotated[int, typer.Argument(metavar="B", help="Number of another run.")],
+    one: Annotated[int, o.whole_number("A", help="Number of a run.")],
+    other: Annotated[int, o.whole_number("B", help="Number of another run.")],
     format_: Annotated[str, typer.Option("--format", metavar="text|json", help="Format of the comparison.")] = "text",
 ) -> None:
     """Show two runs side by side: the parameters that differ, and the results."""

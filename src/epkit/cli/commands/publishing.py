@@ -57,7 +57,13 @@ def publish(
     ] = "local",
     port: Annotated[
         int | None,
-        o.option(SERVER, "--port", metavar="PORT", help="Port to listen on. Default: the last one, else a free one."),
+        o.number(
+            SERVER,
+            "--port",
+            kind=int,
+            metavar="PORT",
+            help="Port to listen on. Default: the last one, else a free one.",
+        ),
     ] = None,
     env: Annotated[
         list[str] | None,
