@@ -60,7 +60,7 @@ def test_a_run_is_cancelled(epkit: Any, cloud: Cloud):
     cloud.state.stages = ["Running"]
     epkit("trigger", URL)
 
-    assert "run-1: is asked to end\n" == epkit("cancel", URL).out
+    assert "run-1 was asked to end\n" == epkit("cancel", URL).out
     assert 130 == epkit("status", URL, "run-1", "--wait").code
 
 

@@ -147,7 +147,7 @@ def list_(
         from epkit.cli.output import triggering
 
         if html is not None:
-            raise UsageError("--html: is the page of a pipeline in epkit.toml: leave it out")
+            raise UsageError("--html is for a pipeline in epkit.toml: leave it out")
         triggering.show_pipelines(name, reach, terminal.context(), format_=format_)
         return
     from epkit.cli.output import pipeline as output
@@ -179,7 +179,7 @@ def show(
         from epkit.cli.output import triggering
 
         if run is not None or html is not None or junit is not None or summary or format_ == "markdown":
-            raise UsageError(f"{show.__name__} URL: shows the pipeline alone, as text or json: leave the rest out")
+            raise UsageError(f"{show.__name__} URL shows the pipeline alone, as text or json: leave the rest out")
         triggering.show_pipeline(name, reach, terminal.context(), format_=format_)
         return
     from epkit.cli.output import pipeline as output

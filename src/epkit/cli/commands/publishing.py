@@ -95,11 +95,11 @@ def publish(
         from epkit.cli.output import azure_publishing
 
         if port is not None or env:
-            raise UsageError("--port and --env: are of a server on this machine: leave them out for --backend azureml")
+            raise UsageError("--port and --env are for a server on this machine: leave them out with --backend azureml")
         azure_publishing.publish(name, terminal.context(), compute=compute, schedule=schedule, format_=format_)
         return
     if compute is not None:
-        raise UsageError("--compute: is of --backend azureml")
+        raise UsageError("--compute is for --backend azureml")
     if schedule is not None:
         from epkit.cli.output import azure_publishing
 
