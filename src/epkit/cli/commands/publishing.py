@@ -124,7 +124,7 @@ def unpublish(
         azure_publishing.unpublish(name, terminal.context())
         return
     local.unpublish(name, terminal.context())
-    terminal.write(f"{name} is published no more\n")
+    terminal.write(f"{name} is no longer published\n")
 
 
 def promote(
