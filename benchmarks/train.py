@@ -177,7 +177,7 @@ def tables(scratch: Path, options: argparse.Namespace) -> None:
     pythons = dict.fromkeys(ON_TABLES, sys.executable) | dict(each.split("=", 1) for each in options.python)
     there = [name for name, (module, _) in ON_TABLES.items() if _has(pythons[name], module)]
     for name in set(ON_TABLES) - set(there):
-        print(f"{name}: is not installed, and left out (--python {name}=PATH)", file=sys.stderr)
+        print(f"{name} is not installed, and left out (--python {name}=PATH)", file=sys.stderr)
     lines = []
     for table, (task, metric, budget_s, make) in TABLES.items():
         if options.only and table not in options.only:

@@ -89,5 +89,5 @@ def unreadable(name: str, error: OSError, wanted: str) -> UsageError:
     if isinstance(error, FileNotFoundError):
         return UsageError(f"{name}: no such file")
     if isinstance(error, IsADirectoryError):
-        return UsageError(f"{name}: is a directory, not {wanted}")
+        return UsageError(f"{name} is a directory, not {wanted}")
     return UsageError(f"{name}: cannot be read: {error.strerror}")

@@ -177,8 +177,8 @@ class TrainedModel:
         """
         many = self._model.task == "multiclass"
         if of is not None and (not many or of not in self.classes):
-            known = f"one of {', '.join(map(str, self.classes))}" if many else "for more than two classes"
-            raise UsageError(f"of={cut(str(of), 40)}: is {known}")
+            known = f"must be one of {', '.join(map(str, self.classes))}" if many else "is for more than two classes"
+            raise UsageError(f"of={cut(str(of), 40)} {known}")
         values, base = self._contributions(self._matrix(rows))
         margin = np.zeros(len(values), np.intp)
         if many:
@@ -406,9 +406,9 @@ def _is_at_azure(backend: str, table: Any, label: str | None, job: str | None, *
         return True
     given = next((name for name, value in azure.items() if value), None)
     if backend == "local" and given is not None:
-        raise UsageError(f"{given}: is for backend='azureml'")
+        raise UsageError(f"{given} is for backend='azureml'")
     if table is None or label is None:
-        raise UsageError(f"{'table' if table is None else 'label'}: is missing: epkit.train(table, label=COLUMN)")
+        raise UsageError(f"{'table' if table is None else 'label'} is missing: epkit.train(table, label=COLUMN)")
     return backend == "azureml"
 
 

@@ -1,12 +1,15 @@
 """Each input causes one line with the reason, and an exit code; never a traceback, never a hang."""
 
 import os
+import re
 import socket
 import sys
 from importlib.util import find_spec
 
 import pytest
+import typer
 
+from epkit.cli.app import application
 from support.canary import CANARY
 from support.cli_harness import complaint
 
@@ -64,7 +67,7 @@ URL = "http://127.0.0.1:9/score"  # never connected to: the command ends before
         (["--key-file", "no.key"], "--key-file no.key: no such file"),
         (["--schema", "no.json"], "no.json: the contract cannot be read: No such file or directory"),
         (["-e", "no/x.csv"], "-e no/x.csv: there is no directory no"),
-        (["-e", "."], "-e .: is a directory"),
+        (["-e", "."], "-e . is a directory"),
         (["-g", "no/x.tsv"], "-g no/x.tsv: there is no directory no"),
         (["another"], "got unexpected extra argument(s) (another) (see epkit bench --help)"),
         (["--xyzzy"], "no such option: --xyzzy (see epkit bench --help)"),
@@ -74,6 +77,79 @@ URL = "http://127.0.0.1:9/score"  # never connected to: the command ends before
 )  # fmt: skip
 def test_a_flag_that_cannot_be_followed(cli, arguments, said):
     assert said == complaint(cli("bench", URL, *arguments), 2)
+
+
+def numbers():
+    """Yield the command line of each option and argument of each command that takes a number, without its value."""
+
+    def walk(command, words):
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from walk(inner, (*words, name))
+        params = command.get_params(typer.Context(command))
+        required = [param for param in params if param.param_type_name == "argument" and param.required]
+        for param in params:
+            if param.type_descriptor.annotation in (int, float):
+                if param.param_type_name == "option":
+                    yield (*words, *("1" for _ in required), f"{param.opts[-1]}=")
+                else:
+                    yield (*words, *("1" for _ in required if _ is not param), "")
+
+    return walk(typer.main.get_command(application()), ())
+
+
+NUMBERS = tuple(numbers())
+
+
+def test_the_numbers_of_all_commands_are_found():
+    assert {
+        ("bench", "--requests="),
+        ("sample", "--rows="),
+        ("pipeline", "publish", "1", "--port="),
+        ("pipeline", "show", "1", ""),
+        ("pipeline", "compare", "1", "1", ""),
+        ("deploy", "create", "1", "--instances="),
+    } <= set(NUMBERS)
+
+
+@pytest.mark.parametrize("value", ["many", "", "1.2.3", "9" * 5000 + "x"], ids=["word", "empty", "points", "long"])
+@pytest.mark.parametrize("words", NUMBERS, ids=" ".join)
+def test_every_number_has_a_plain_message_for_a_wrong_value(cli, words, value):
+    said = complaint(cli(*words[:-1], words[-1] + value), 2)
+    assert re.fullmatch(
+        r"\S+ (many|\"\"|1\.2\.3|9{39}…): (not a (whole )?number|a (time|rate|number) is written .*)", said
+    )
+
+
+@pytest.mark.parametrize("words", NUMBERS, ids=" ".join)
+def test_a_number_of_more_digits_than_python_reads(cli, words):
+    if not words[-1].endswith("="):
+        assert "not a whole number" in complaint(cli(*words[:-1], "9" * 5000), 2)
+    else:
+        # A float is infinite, and then it depends on the command whether this or a missing file comes first.
+        assert "digits" not in cli(*words[:-1], words[-1] + "9" * 5000).err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sample", "--rows", "-3"], "--rows -3: must be from 1 to 10,000,000"),
+        (["sample", "--rows", "1e30"], "--rows 1e30: must be from 1 to 10,000,000"),
+        (["sample", "--rows", "1.5"], "--rows 1.5: a number is written 100, 10k, 1M, 1e6 or 1_000"),
+        (["sample", "--seed", "1.5"], "--seed 1.5: not a whole number"),
+        (["validate", "--rows", "-1"], "--rows -1: must be 0 or more"),
+        (["validate", "--max-violations", "-1"], "--max-violations -1: must be 0 or more"),
+        (["logs", "show", "bank", "--tail", "0"], "--tail 0: must be from 1 to 1,000,000"),
+        (["logs", "show", "bank", "--tail", "9" * 30], f"--tail {'9' * 30}: must be from 1 to 1,000,000"),
+        (["deploy", "create", "bank", "--instances", "0"], "--instances 0: must be 1 or more"),
+        (["docs", "--port", "1.5"], "--port 1.5: not a whole number"),
+        (["docs", "--port", "-1"], "--port -1: a port is a number from 0 to 65535"),
+        (["pipeline", "publish", "bank", "--port", "0"], "--port 0: a port is a number from 1 to 65535"),
+        (["pipeline", "show", "bank", "last"], "RUN last: not a whole number"),
+        (["pipeline", "compare", "bank", "3", "4.5"], "B 4.5: not a whole number"),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_its_limits(cli, words, said):
+    assert said == complaint(cli(*words), 2)
 
 
 def test_a_command_that_does_not_exist(cli):
@@ -120,7 +196,7 @@ def test_a_device_without_end_is_not_read_to_it(cli, rows, fault_server, argumen
 def test_a_directory_for_a_payload(cli):
     (cli.directory / "rows").mkdir()
 
-    assert "rows: is a directory, not a file" == complaint(cli("bench", "-p", "rows", URL), 2)
+    assert "rows is a directory, not a file" == complaint(cli("bench", "-p", "rows", URL), 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
@@ -277,7 +353,7 @@ def test_a_stderr_that_is_closed_takes_nothing_from_the_report(cli, rows, fault_
 def test_a_directory_for_failures_that_is_a_file_is_refused_before_the_run(cli, rows, fault_server):
     ran = cli("bench", "-p", rows, "--keep-failures", rows, fault_server.url("500"))
 
-    assert f"--keep-failures {rows}: is not a directory" == complaint(ran, 2)
+    assert f"--keep-failures {rows} is not a directory" == complaint(ran, 2)
     assert 0 == fault_server.connections
 
 

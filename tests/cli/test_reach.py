@@ -191,7 +191,7 @@ def test_a_key_does_not_go_to_a_contract_that_lies_elsewhere(command):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["-P", USER], "-P: needs a proxy, which -X names"),
+        (["-P", USER], "-P needs a proxy, which -X names"),
         (["-X", "proxy:many"], '-X: "http://proxy:many" has a port that is not a number from 1 to 65535'),
         (["-X", f"http://{USER}@host:port"], "has a port that is not a number"),
         (["-s", "0"], ": must be more than 0 and less than 10^9 seconds"),

@@ -156,7 +156,7 @@ def test_windows_line_ends_and_a_byte_order_mark_are_read():
 
 
 PUBLISHED = '[published.bank]\nurl = "http://127.0.0.1:1/jobs"\n'
-PIPELINE_NAME = "the name of a pipeline is made of letters, digits, - and _, at most 63"
+PIPELINE_NAME = "the name of a pipeline must be 1 to 63 letters, digits, - and _"
 HOSTS = 'are names of hosts, without scheme, port and path: aad_hosts = ["ml.example.com"]'
 LITERAL = "a key must not be written here, because files get committed; use key_env or key_file"
 
@@ -262,9 +262,9 @@ AUTHS = "must be one of key, aad, aml_token, none"
             "endpoints.bank.key_env",
             f"not the name of an environment variable; if it is the key itself, {LITERAL}",
         ),
-        (BANK + 'key_env = ""', "3", "endpoints.bank.key_env", "is empty"),
+        (BANK + 'key_env = ""', "3", "endpoints.bank.key_env", "must not be empty"),
         (BANK + "key_env = 5", "3", "endpoints.bank.key_env", "must be a string, not a number"),
-        (BANK + 'key_file = "a\\u0000b"', "3", "endpoints.bank.key_file", "holds a null character"),
+        (BANK + 'key_file = "a\\u0000b"', "3", "endpoints.bank.key_file", "must not contain a null character"),
         (
             BANK + 'key_file = "~no-such-user-here/x"',
             "3",

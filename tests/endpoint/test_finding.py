@@ -120,12 +120,12 @@ def test_a_file_that_is_named_is_read_whosever_it_is(project):
 
 
 @pytest.mark.parametrize(
-    ("named", "why"), [("no.toml", "no such file"), ("a", "is a directory, not a file"), ("a/x/y", "no such file")]
+    ("named", "why"), [("no.toml", ": no such file"), ("a", " is a directory, not a file"), ("a/x/y", ": no such file")]
 )
 def test_a_named_file_that_cannot_be_read_is_said(project, named, why):
     (project / "epkit.toml").write_text(BANK)
 
-    assert f"EPKIT_CONFIG: {project / named}: {why}" == refusal(project, {"EPKIT_CONFIG": named})
+    assert f"EPKIT_CONFIG: {project / named}{why}" == refusal(project, {"EPKIT_CONFIG": named})
 
 
 def test_an_empty_variable_names_no_file(project):
@@ -210,12 +210,12 @@ def test_it_is_said_of_a_file_that_was_written_if_it_is_not_read(project):
     assert unread_note(file, project, {}) is None
     assert unread_note(file, project, {"EPKIT_CONFIG": "./epkit.toml"}) is None
     assert unread_note(file, project / "a", {"EPKIT_CONFIG": "../epkit.toml"}) is None
-    assert f"{file}: is not read, because EPKIT_CONFIG names other.toml" == unread_note(
+    assert f"{file} is not read, because EPKIT_CONFIG names other.toml" == unread_note(
         file, project, {"EPKIT_CONFIG": "other.toml"}
     )
     os.chown(project, STRANGER, -1)
     assert (
-        f"{file}: is not read, because its directory belongs to user {STRANGER}, unless EPKIT_CONFIG={file} names it"
+        f"{file} is not read, because its directory belongs to user {STRANGER}, unless EPKIT_CONFIG={file} names it"
         == unread_note(file, project, {})
     )
 

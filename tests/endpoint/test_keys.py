@@ -124,7 +124,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_directory_is_no_key(tmp_path):
-    assert f"--key-file {tmp_path}: is a directory, not a file with a key" == refused(URL, key_file=str(tmp_path))
+    assert f"--key-file {tmp_path} is a directory, not a file with a key" == refused(URL, key_file=str(tmp_path))
 
 
 def test_an_unreadable_file_says_why(tmp_path):
@@ -176,7 +176,7 @@ def test_the_word_bearer_in_a_key_is_noted(tmp_path):
 
     key = find_key(URL, key_file=str(path), headers=(), environ={})
 
-    assert (f"--key-file {path}: holds the word Bearer before the key; it was left out",) == key.notes
+    assert (f"--key-file {path} holds the word Bearer before the key; it was left out",) == key.notes
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o622])

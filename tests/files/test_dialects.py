@@ -91,8 +91,8 @@ def test_names_stand_with_commas_between_them_and_in_quotes_where_they_have_some
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"decimal": ";"}, "--decimal ;: is . or ,"),
-        ({"carry": ("id", "y"), "drop": ("y",)}, "--drop y: is carried, too: give one of both"),
+        ({"decimal": ";"}, "--decimal ; must be . or ,"),
+        ({"carry": ("id", "y"), "drop": ("y",)}, "--drop y is also carried: drop it or carry it"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, why):

@@ -80,7 +80,7 @@ def refused(directory, *, overwrite):
 def test_a_model_is_replaced_only_when_asked(tmp_path):
     write(tmp_path / "model", model("1"), overwrite=False)
 
-    expected = "/model: holds a model already: --overwrite replaces it, or name another directory"
+    expected = "/model holds a model already: --overwrite replaces it, or name another directory"
     assert expected == refused(tmp_path / "model", overwrite=False)
     check(tmp_path / "model", overwrite=True)
 
@@ -95,7 +95,7 @@ def test_other_things_are_never_written_over(tmp_path, overwrite, card):
         (directory / "card.json").write_bytes(card)
     message = refused(directory, overwrite=overwrite)
 
-    assert message.startswith("/thesis: has other things in it (")
+    assert message.startswith("/thesis has other things in it (")
     with pytest.raises(UsageError):
         write(directory, model("1"), overwrite=overwrite)
     assert "years" == (directory / "thesis.tex").read_text()
@@ -105,17 +105,17 @@ def test_a_model_with_a_strange_file_in_it_is_not_written_over(tmp_path):
     write(tmp_path / "model", model("1"), overwrite=False)
     (tmp_path / "model" / "notes.txt").write_text("mine")
 
-    expected = '/model: has other things in it ("notes.txt"): name another directory, or a new one'
+    expected = '/model has other things in it ("notes.txt"): name another directory, or a new one'
     assert expected == refused(tmp_path / "model", overwrite=True)
 
 
 def test_a_file_is_no_directory(tmp_path):
     (tmp_path / "model").write_text("")
 
-    assert "/model: is a file: name another directory for the model" == refused(tmp_path / "model", overwrite=True)
+    assert "/model is a file: name another directory for the model" == refused(tmp_path / "model", overwrite=True)
     for deep in ("model/deep", "model/deep/er"):
         said = refused(tmp_path / deep, overwrite=True)
-        assert f"{tmp_path}/model: is a file: name another directory for the model".endswith(said)
+        assert f"{tmp_path}/model is a file: name another directory for the model".endswith(said)
         assert "deep" not in said
 
 

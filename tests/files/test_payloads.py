@@ -69,7 +69,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
     (tmp_path / "loop.json").symlink_to("loop.json")
 
     assert f"{tmp_path}/no.json: no such file" == refused(read_payload, f"{tmp_path}/no.json", NO_STDIN)
-    assert f"{tmp_path}: is a directory, not a file" == refused(read_payload, str(tmp_path), NO_STDIN)
+    assert f"{tmp_path} is a directory, not a file" == refused(read_payload, str(tmp_path), NO_STDIN)
     assert refused(read_payload, f"{tmp_path}/loop.json", NO_STDIN).startswith(
         f"{tmp_path}/loop.json: cannot be read: "
     )

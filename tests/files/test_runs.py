@@ -192,7 +192,7 @@ def test_a_directory_without_runs_is_told(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path):
-    with pytest.raises(UsageError, match=r"--save .*: is a directory"):
+    with pytest.raises(UsageError, match=r"--save .* is a directory"):
         RunWriter(str(tmp_path))
 
 

@@ -133,7 +133,7 @@ def test_margins_without_a_line_do_not_count(directory: Path) -> None:
 def test_another_search_is_refused_and_names_what_differs(directory: Path, identity, said: str) -> None:
     before = (directory / "runs.jsonl").read_bytes()
 
-    with pytest.raises(UsageError, match=rf"model\.run: was begun with {said}: --restart forgets its runs"):
+    with pytest.raises(UsageError, match=rf"model\.run was begun with {said}: --restart forgets its runs"):
         seen(directory, identity)
     assert before == (directory / "runs.jsonl").read_bytes()
 

@@ -72,7 +72,7 @@ def test_half_a_character_at_the_end_is_refused(tmp_path):
 
 
 def test_no_more_is_written_than_there_may_be(tmp_path):
-    with pytest.raises(UsageError, match=r"t\.csv: has more than 10 bytes"):
+    with pytest.raises(UsageError, match=r"t\.csv has more than 10 bytes"):
         written(tmp_path, b"x" * 11, "latin-1", most_bytes=10)
 
 

@@ -68,7 +68,7 @@ def copy_tree(source: Path, destination: Path, selection: Selection = "all") -> 
     """
     before = _list(source, selection)
     if destination.resolve().is_relative_to(source):
-        raise UsageError(f"{source}: holds the directory that epkit keeps endpoints in: name one that does not")
+        raise UsageError(f"{source} holds the directory that epkit keeps endpoints in: name one that does not")
     if sum(entry.size_bytes for entry in before.values()) > shutil.disk_usage(destination.parent).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # before it fills the disk for all users
     whole = sha256()

@@ -110,7 +110,10 @@ def read_count(value: str | float) -> int:
     """
     number = _number(value, COUNT) if isinstance(value, str) else value
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d[\d_]*", value.strip()):
-        return int(value)  # exact, whatever its size
+        try:
+            return int(value)  # exact, whatever its size
+        except ValueError:  # Python reads at most 4300 digits
+            raise ValueError(COUNT) from None
     if not (math.isfinite(number) and number == int(number)):
         raise ValueError(COUNT)
     return int(number)

@@ -245,7 +245,7 @@ class _Reader:
         from epkit.core.pipeline.config import NAME
 
         if not re.fullmatch(NAME, at[-1]):
-            self.refuse(at, "the name of a pipeline is made of letters, digits, - and _, at most 63")
+            self.refuse(at, "the name of a pipeline must be 1 to 63 letters, digits, - and _")
 
     def publication(self, tables: dict[str, Any], name: str) -> TargetSpec:
         from epkit.core.hosting.deployments import BACKENDS
@@ -335,7 +335,7 @@ class _Reader:
     def word(self, table: dict[str, Any], at: tuple[str, ...]) -> str | None:
         value: str | None = self.typed(table, at, str, "a string")
         if value is not None and not value.strip():
-            self.refuse(at, "is empty")
+            self.refuse(at, "must not be empty")
         return value
 
     def pointer(self, table: dict[str, Any], at: tuple[str, ...]) -> str | None:
@@ -362,7 +362,7 @@ class _Reader:
 
     def file(self, text: str, at: tuple[str, ...]) -> Path:
         if "\0" in text:
-            self.refuse(at, "holds a null character")
+            self.refuse(at, "must not contain a null character")
         try:
             return self.path.parent / Path(text).expanduser()
         except RuntimeError:

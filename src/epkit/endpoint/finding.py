@@ -54,9 +54,9 @@ def unread_note(path: Path, directory: Path, environ: Mapping[str, str]) -> str 
     named = environ.get(VARIABLE)
     if named:
         same = (directory / named).resolve() == path.resolve()
-        return None if same else f"{path}: is not read, because {VARIABLE} names {named}"
+        return None if same else f"{path} is not read, because {VARIABLE} names {named}"
     owner = foreign_owner(path, environ)
-    return None if owner is None else f"{path}: is not read, because {owner}, unless {VARIABLE}={path} names it"
+    return None if owner is None else f"{path} is not read, because {owner}, unless {VARIABLE}={path} names it"
 
 
 def _read_named(path: Path) -> bytes:

@@ -73,7 +73,7 @@ def check_id_header(name: str) -> None:
     """
     problem = header_problem(name, "")
     if problem is None and name.lower() in OWN:
-        problem = f"{name}: has another meaning and cannot carry an id: use x-request-id"
+        problem = f"{name} has another meaning and cannot carry an id: use x-request-id"
     if problem is None and is_sensitive(name):
         problem = f"{name}: its name marks it as a credential, so reports would mask the id: use x-request-id"
     if problem is not None:

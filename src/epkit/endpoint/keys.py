@@ -116,7 +116,7 @@ def _from_file(path: Path, source: str) -> Key:
 def _bearer(text: str, source: str) -> Key:
     key = text.strip()
     prefix = re.match(r"bearer(\s+|$)", key, re.IGNORECASE)
-    notes = (f"{source}: holds the word Bearer before the key; it was left out",) if prefix else ()
+    notes = (f"{source} holds the word Bearer before the key; it was left out",) if prefix else ()
     key = key[prefix.end() :] if prefix else key
     if not key:
         raise UsageError(f"{source}: the key is empty")

@@ -50,9 +50,9 @@ class TableOptions:
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
-            raise UsageError(f"--decimal {cut(str(self.decimal), 20)}: is . or ,")
+            raise UsageError(f"--decimal {cut(str(self.decimal), 20)} must be . or ,")
         if both := [name for name in self.carry if name in self.drop]:
-            raise UsageError(f"--drop {shlex.quote(both[0])}: is carried, too: give one of both")
+            raise UsageError(f"--drop {shlex.quote(both[0])} is also carried: drop it or carry it")
 
     @property
     def identity(self) -> str:

@@ -58,10 +58,10 @@ class Job:
         """
         try:
             if self.out.is_dir():
-                raise UsageError(f"-o {self.out}: is a directory")
+                raise UsageError(f"-o {self.out} is a directory")
             known = self._path.exists()
             if not known and not self._overwrite and self.out.exists():
-                raise UsageError(f"-o {self.out}: exists and has no journal: --overwrite replaces it")
+                raise UsageError(f"-o {self.out} exists and has no journal: --overwrite replaces it")
             self._journal = self._path.open("a+b", buffering=0)
         except OSError as error:
             raise self.trouble(error) from None
@@ -95,7 +95,7 @@ class Job:
         try:
             recorded = self._recorded()
             if recorded is None and self.out.exists() and not self._overwrite:
-                raise UsageError(f"-o {self.out}: exists and has no journal: --overwrite replaces it")
+                raise UsageError(f"-o {self.out} exists and has no journal: --overwrite replaces it")
             if recorded is not None and not self._restart and self._is_ours(recorded, identity):
                 self.point = recorded.point
                 self._length = recorded.length
@@ -161,7 +161,7 @@ class Job:
         if changed is not None:
             if not point.rows and not self.out.exists():
                 return False  # the job was begun, but nothing was written
-            raise UsageError(f"-o {self.out}: was begun with another {changed}: --restart starts over")
+            raise UsageError(f"-o {self.out} was begun with another {changed}: --restart starts over")
         size = self.out.stat().st_size if self.out.exists() else -1
         if not (size == point.out if point.complete else max(size, 0) >= point.out):
             raise self._changed(self.out, "is gone" if size < 0 else "was changed")

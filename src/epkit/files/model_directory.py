@@ -45,7 +45,7 @@ def check(directory: Path, *, overwrite: bool) -> None:
         return
     except NotADirectoryError:
         file = next(each for each in (directory, *directory.parents) if each.exists())
-        raise UsageError(f"{file}: is a file: name another directory for the model") from None
+        raise UsageError(f"{file} is a file: name another directory for the model") from None
     except OSError as error:
         raise unwritable(str(directory), error) from None
     if directory.is_mount():  # a model is put in place by a rename, which the system refuses there
@@ -55,9 +55,9 @@ def check(directory: Path, *, overwrite: bool) -> None:
     own = _own_files(directory)
     strange = [name for name in entries if name not in own]
     if strange:
-        raise UsageError(f'{directory}: has other things in it ("{strange[0]}"): name another directory, or a new one')
+        raise UsageError(f'{directory} has other things in it ("{strange[0]}"): name another directory, or a new one')
     if not overwrite:
-        raise UsageError(f"{directory}: holds a model already: --overwrite replaces it, or name another directory")
+        raise UsageError(f"{directory} holds a model already: --overwrite replaces it, or name another directory")
 
 
 def is_model(path: Path) -> bool:
@@ -100,7 +100,7 @@ def no_model(path: Path, name: str, error: OSError) -> UsageError:
         missing = Path(error.filename or CARD).name
         return UsageError(f"{name}: there is no {missing} in it: name the directory that epkit train wrote")
     if isinstance(error, NotADirectoryError):
-        return UsageError(f"{name}: is a file: name the directory that epkit train wrote")
+        return UsageError(f"{name} is a file: name the directory that epkit train wrote")
     return unreadable(name, error, "a model")
 
 

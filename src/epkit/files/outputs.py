@@ -24,7 +24,7 @@ def check_writable(path: str | None, flag: str) -> None:
     target = Path(path)
     try:
         if target.is_dir():
-            raise UsageError(f"{flag} {path}: is a directory")
+            raise UsageError(f"{flag} {path} is a directory")
         if not target.parent.is_dir():
             raise UsageError(f"{flag} {path}: there is no directory {target.parent}")
         existing = target if target.exists() else target.parent
@@ -53,7 +53,7 @@ def check_directory(path: str, flag: str) -> None:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"{flag} {path}: is not a directory") from None
+        raise UsageError(f"{flag} {path} is not a directory") from None
     except OSError as error:
         raise unwritable(f"{flag} {path}", error) from None
     if not os.access(path, os.W_OK | os.X_OK):
@@ -115,6 +115,6 @@ def create(path: Path, text: str, name: str) -> None:
                 path.unlink(missing_ok=True)
                 raise
     except FileExistsError:
-        raise UsageError(f"{name}: exists already and is not overwritten: edit it, or move it away") from None
+        raise UsageError(f"{name} exists already and is not overwritten: edit it, or move it away") from None
     except OSError as error:
         raise unwritable(f"{name}: cannot be written", error) from None

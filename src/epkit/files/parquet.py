@@ -27,7 +27,7 @@ def parts_of(path: Path) -> list[Path]:
         if part.is_file() and not any(name.startswith(("_", ".")) for name in part.relative_to(path).parts)
     ]
     if not found:
-        raise UsageError(f"{path}: is a directory without a .parquet file")
+        raise UsageError(f"{path} is a directory without a .parquet file")
     return sorted(found, key=lambda part: _natural(str(part.relative_to(path))))
 
 

@@ -442,7 +442,7 @@ def known_hashes(path: Path) -> "np.ndarray":
     with _trouble(path):
         content = path.read_bytes()
     if len(content) % 8:
-        raise UsageError(f"{path}: is cut off")
+        raise UsageError(f"{path} is cut off")
     return np.frombuffer(content, "<u8")
 
 
@@ -507,7 +507,7 @@ def _read(path: Path) -> bytes | None:
     except OSError as error:
         raise unwritable(str(path), error) from None
     if len(content) > MOST_BYTES:
-        raise UsageError(f"{path}: is longer than {MOST_BYTES >> 20} MiB: epkit wrote no such file")
+        raise UsageError(f"{path} is longer than {MOST_BYTES >> 20} MiB: epkit wrote no such file")
     return content
 
 

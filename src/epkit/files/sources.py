@@ -315,7 +315,7 @@ class CsvSource(_Frames):
                 yield self._piece(frame.slice(start, FRAME_ROWS), lists=lists, lines=lines[start:stop], faults=faults)
             skip = 0
         if skip:
-            raise UsageError(f"{self.name}: has fewer rows than the journal says are done: --restart starts over")
+            raise UsageError(f"{self.name} has fewer rows than the journal says are done: --restart starts over")
 
     def _lines(self, block: CsvBlock) -> list[bytes]:
         """Return the line of each row with commas between its cells; lines that have commas already are not changed."""

@@ -174,7 +174,7 @@ class TrainingJournal:
                     return 0  # the search was begun, but no run was done
                 before, now = (clean(str(each.get(name, "not known")), _LONGEST_SHOWN) for each in (known, identity))
                 raise UsageError(
-                    f"{self.directory}: was begun with another {clean(name, _LONGEST_SHOWN)} ({before}, now {now}): "
+                    f"{self.directory} was begun with another {clean(name, _LONGEST_SHOWN)} ({before}, now {now}): "
                     "--restart forgets its runs, or name another -o"
                 )
         self.done = {tried.candidate.run: tried for tried in runs if tried is not None}

@@ -92,7 +92,7 @@ def transcode(path: Path, into: BinaryIO, name: str, encoding: str, *, most_byte
             data = text.encode("utf-8", "replace")
             size += len(data)
             if size > most_bytes:
-                raise UsageError(f"{name}: has more than {most_bytes:,} bytes: save it as UTF-8 yourself")
+                raise UsageError(f"{name} has more than {most_bytes:,} bytes: save it as UTF-8 yourself")
             try:
                 into.write(data)
             except OSError as error:

@@ -160,7 +160,7 @@ def _contract(schema: str | None, client: Client) -> tuple[Any, str]:
 def _look_at(document: object, name: str, context: Context, *, at: str | None = None) -> None:
     """Refuse a document that is not a contract. A broken contract only gets a note, because the page can show it."""
     if not isinstance(document, Mapping) or not ("swagger" in document or "openapi" in document):
-        raise UsageError(f"{name}: is neither a Swagger 2.0 nor an OpenAPI 3 document")
+        raise UsageError(f"{name} is neither a Swagger 2.0 nor an OpenAPI 3 document")
     try:
         parse(document, at=at)
     except UsageError as error:

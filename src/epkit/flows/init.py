@@ -78,7 +78,7 @@ def write_sample(options: InitOptions, context: Context) -> str:
         raise UsageError(f"--sample {options.sample}: the table is CSV: call the file NAME.csv")
     path = context.cwd / options.sample
     if path.exists() or path.is_symlink():
-        raise UsageError(f"{options.sample}: exists already and is not overwritten: name another file")
+        raise UsageError(f"{options.sample} exists already and is not overwritten: name another file")
     outputs.create(path, sample_table(), options.sample)
     return options.sample
 
@@ -92,7 +92,7 @@ def init(options: InitOptions, context: Context, stdin: BinaryIO) -> Begun:
     _check(options)
     path = context.cwd / FILENAME
     if path.exists() or path.is_symlink():
-        raise UsageError(f"{FILENAME}: exists already and is not overwritten: edit it, or move it away")
+        raise UsageError(f"{FILENAME} exists already and is not overwritten: edit it, or move it away")
     uri, workspace = _read(options.sources, context, stdin)
     if workspace is None:
         workspace = _nearby(context)

@@ -204,7 +204,7 @@ class CustomLearner:
 def _parts(make: str) -> tuple[Path, str]:
     file, colon, name = make.rpartition(":")
     if not colon or not name.isidentifier() or not file.endswith(".py"):
-        raise UsageError(f"--custom {make}: is not FILE.py:NAME")
+        raise UsageError(f"--custom {make} is not FILE.py:NAME")
     return Path(file), name
 
 

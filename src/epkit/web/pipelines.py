@@ -178,7 +178,9 @@ class _Handler:
     async def _submit(self, request: Request, wire: Wire) -> Response:
         keys = request.headers.getlist("idempotency-key")
         if len(keys) > 1 or (keys and not (0 < len(keys[0]) <= LONGEST_KEY)):
-            raise RefusedRequest(400, "BadRequest", f"Idempotency-Key: is one, of 1 to {LONGEST_KEY} characters")
+            raise RefusedRequest(
+                400, "BadRequest", f"Idempotency-Key must be one text of 1 to {LONGEST_KEY} characters"
+            )
         body = _parsed(await _body(request))
         job, new = self._service.submit(wire, body, keys[0] if keys else None)
         if wire == "submit":
@@ -259,7 +261,7 @@ def _parsed(body: bytes) -> Any:
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
     if not re.fullmatch(r"-?[0-9]{1,15}", text):
-        raise RefusedRequest(400, "BadRequest", f"{name}: is a whole number, below 0 for bytes from the end")
+        raise RefusedRequest(400, "BadRequest", f"{name} must be a whole number, below 0 for bytes from the end")
     return int(text)
 
 

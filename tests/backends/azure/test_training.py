@@ -308,8 +308,8 @@ def test_jobs_that_cannot_be_followed_are_told(trainer: Trainer):
     jobs.command(state, "script")
 
     assert "the job nowhere: UserError: Run nowhere was not found." == trainer.shown(6, "--job", "nowhere")[-1]
-    assert trainer.shown(2, "--job", "studios")[-1].startswith("--job studios: was not begun by epkit train: ")
-    assert "--job script: is no AutoML job of a table" == trainer.shown(2, "--job", "script")[-1]
+    assert trainer.shown(2, "--job", "studios")[-1].startswith("--job studios was not begun by epkit train: ")
+    assert "--job script is not an AutoML job of a table" == trainer.shown(2, "--job", "script")[-1]
 
 
 @pytest.mark.filterwarnings("ignore")  # warnings of the SDK's own packages

@@ -60,7 +60,7 @@ def test_a_run_is_cancelled(epkit: Any, cloud: Cloud):
     cloud.state.stages = ["Running"]
     epkit("trigger", URL)
 
-    assert "run-1: is asked to end\n" == epkit("cancel", URL).out
+    assert "run-1 was asked to end\n" == epkit("cancel", URL).out
     assert 130 == epkit("status", URL, "run-1", "--wait").code
 
 
@@ -84,7 +84,11 @@ def test_a_token_that_ends_while_a_run_is_waited_for_is_replaced(epkit: Any, clo
             2,
             "400: the server does not take this request: check --set (the server says: UserError: Pipeline p-0 is",
         ),
-        ("p-9", 4, "404: nothing is there: the pipeline is published no more, or the URL is another one's (the server"),
+        (
+            "p-9",
+            4,
+            "404: nothing is there: the pipeline is no longer published, or the URL is another one's (the server",
+        ),
     ],
 )
 def test_a_pipeline_that_is_published_no_more_is_one_line(epkit: Any, name: str, code: int, said: str):

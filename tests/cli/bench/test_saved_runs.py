@@ -242,7 +242,7 @@ def test_runs_of_another_plan_or_payload_are_refused_unless_forced(arms, bench):
         (("report", "x.epkit", "--format", "xml"), "--format xml: not one of"),
         (("report", "x.epkit", "--run", "2"), "x.epkit holds 1 run"),
         (("report", "x.epkit", "--html", "no/where.html"), "there is no directory no"),
-        (("compare", "x.epkit"), "x.epkit: holds one arm, and a comparison needs two"),
+        (("compare", "x.epkit"), "x.epkit holds one arm, and a comparison needs two"),
         (("compare", "x.epkit", "x.epkit", "--format", "ab"), "--format ab: not one of"),
         (("compare", "x.epkit#blue", "x.epkit"), "no run of the arm blue"),
         (("compare", "x.epkit", "x.epkit", "--fail-if", "p99"), "--fail-if 'p99': column 4"),

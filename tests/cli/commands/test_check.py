@@ -386,7 +386,7 @@ def test_a_broken_contract_is_named(cli, check, fault_server):
     _, steps, _ = check("--schema", name, fault_server.url("ok"), payload=False)
 
     assert "contract" == cause(steps)[0]
-    assert "/paths: is not an object with a path" in steps["contract"]["detail"]
+    assert "/paths: not an object with a path" in steps["contract"]["detail"]
     assert "correct the contract at that place, or name another with --schema FILE|URL" == cause(steps)[1]
 
 

@@ -148,7 +148,7 @@ def test_a_broken_contract_is_shown_and_said(cli, docs):
         process.send_signal(signal.SIGINT)
         ran = cli.finished(process)
 
-    assert "epkit: broken.json: /paths: is not an object with a path; the page still shows the contract" in ran.lines
+    assert "epkit: broken.json: /paths: not an object with a path; the page still shows the contract" in ran.lines
 
 
 def test_the_key_is_added_here_and_never_shown(cli, docs, fault_server):
@@ -307,7 +307,7 @@ def test_a_taken_port_says_by_whom_and_which_is_free(cli):
         (["missing.json"], 2, "missing.json: the contract cannot be read: No such file or directory"),
         (["missing"], 2, '"missing" is neither an endpoint in epkit.toml nor a URL'),
         (["--port", "70000", SWAGGER], 2, "--port 70000: a port is a number from 0 to 65535"),
-        (["a.json"], 2, "a.json: is neither a Swagger 2.0 nor an OpenAPI 3 document"),
+        (["a.json"], 2, "a.json is neither a Swagger 2.0 nor an OpenAPI 3 document"),
         ([SWAGGER, "--schema", "x.json"], 2, ": this names a contract, and so does --schema: keep one"),
         (["http://a/", "--target", "http://b/"], 2, "the target is given twice: as an argument and with --target"),
         (["http://127.0.0.1:9/score"], 4, "http://127.0.0.1:9/swagger.json: nothing listens there"),

@@ -28,7 +28,7 @@ def test_what_is_there_is_never_overwritten(cli):
 
     said = complaint(cli("init", "https://host/score"), 2)
 
-    assert "epkit.toml: exists already and is not overwritten: edit it, or move it away" == said
+    assert "epkit.toml exists already and is not overwritten: edit it, or move it away" == said
     assert "mine" == cli.read("epkit.toml")
 
 
@@ -193,7 +193,7 @@ def test_a_file_that_the_environment_keeps_from_being_read_is_said(cli):
     ran = cli("init", "http://127.0.0.1/score")
 
     file = cli.directory / "epkit.toml"
-    assert (0, f"epkit: {file}: is not read, because EPKIT_CONFIG names other.toml") == (ran.code, ran.lines[0])
+    assert (0, f"epkit: {file} is not read, because EPKIT_CONFIG names other.toml") == (ran.code, ran.lines[0])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")
@@ -218,7 +218,7 @@ def test_a_table_to_train_on_is_written_and_nothing_else(cli):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--sample", "there.csv"], "there.csv: exists already and is not overwritten: name another file"),
+        (["--sample", "there.csv"], "there.csv exists already and is not overwritten: name another file"),
         (["--sample", "table.parquet"], "--sample table.parquet: the table is CSV: call the file NAME.csv"),
         (["--sample", "b.csv", "http://h/score"], "writes a table and no epkit.toml: leave http://h/score out"),
         (["--sample", "b.csv", "--name", "n"], "writes a table and no epkit.toml: leave --name out"),

@@ -184,15 +184,15 @@ def test_what_the_server_does_not_let_a_caller_set_is_a_usage_error(cli: Cli, se
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--set", "runs"), "--set runs: is written KEY=VALUE"),
-        (("--set", "a=1", "--set", "a=2"), "--set a: is given twice"),
+        (("--set", "runs"), "--set runs must be KEY=VALUE"),
+        (("--set", "a=1", "--set", "a=2"), "--set a is given twice"),
         (("--set", "a=inf"), "--set a: JSON has no such value"),
         (("--set", "a=2026-01-01"), "--set a: JSON has no such value"),
-        (("--idempotency-key", "a b"), "--idempotency-key: is made of"),
-        (("--idempotency-key", "a\r\nX: y"), "--idempotency-key: is made of"),
-        (("--why", "x" * 256), "--why: is a line of 1 to 255 printable characters"),
-        (("--experiment", "a\nb"), "--experiment: is a line of 1 to 255 printable characters"),
-        (("--time-limit", "3s"), "--time-limit: is how long --wait"),
+        (("--idempotency-key", "a b"), "--idempotency-key must be 1 to 128"),
+        (("--idempotency-key", "a\r\nX: y"), "--idempotency-key must be 1 to 128"),
+        (("--why", "x" * 256), "--why must be a line of 1 to 255 printable characters"),
+        (("--experiment", "a\nb"), "--experiment must be a line of 1 to 255 printable characters"),
+        (("--time-limit", "3s"), "--time-limit needs --wait"),
         (("--follow", "--format", "json"), "--follow shows a log"),
     ],
 )
@@ -205,7 +205,7 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/score", "https://h.example/", "http://127.0.0.1:1/jobs/bank-1"])
 def test_a_url_of_something_else_is_named(cli: Cli, url: str):
-    assert f"{url}: is not the URL of a published pipeline: it looks like " in complaint(
+    assert f"{url} is not the URL of a published pipeline: it looks like " in complaint(
         cli("pipeline", "trigger", url), 2
     )
 
@@ -284,11 +284,11 @@ def test_runs_are_listed_shown_and_cancelled(cli: Cli, server: PipelineServer):
     assert ["bank-2", "bank-1"] == [
         each["run"] for each in json.loads(cli("pipeline", "status", "bank", "--format", "json").out)
     ]
-    assert "bank-2: is asked to end\n" == cli("pipeline", "cancel", server.url(), "--key-file", "bank.key").out
+    assert "bank-2 was asked to end\n" == cli("pipeline", "cancel", server.url(), "--key-file", "bank.key").out
     assert 130 == cli("pipeline", "status", "bank", "bank-1", "--wait").code
-    assert "bank-1: is asked to end\n" == cli("pipeline", "cancel", "bank", "bank-1").out
+    assert "bank-1 was asked to end\n" == cli("pipeline", "cancel", "bank", "bank-1").out
     assert "404: it knows no run bank-9" in complaint(cli("pipeline", "status", "bank", "bank-9"), 4)
-    assert "../x: is not the id of a run" in complaint(cli("pipeline", "status", "bank", "../x"), 2)
+    assert "../x is not the id of a run" in complaint(cli("pipeline", "status", "bank", "../x"), 2)
 
 
 def test_an_api_version_that_is_refused_is_named_with_the_reason(cli: Cli, server: PipelineServer):

@@ -275,7 +275,7 @@ def test_columns_may_stand_in_the_names_of_directories(cli, server):
 
 def test_a_directory_without_a_part_is_told(cli, server):
     (cli.directory / "empty").mkdir()
-    assert "empty: is a directory without a .parquet file" == complaint(cli(*command("empty", server, "o.csv")), 2)
+    assert "empty is a directory without a .parquet file" == complaint(cli(*command("empty", server, "o.csv")), 2)
 
 
 def test_a_table_in_a_store_is_read_through_fsspec(cli, server, directory):

@@ -174,7 +174,7 @@ def test_another_job_does_not_go_on_with_this_ones_output(cli, server, change, w
     changed = ["score", *change[:1], *command[2:]] if word == "input" else [*command, *change]
     said = complaint(cli(*changed), 2)
 
-    assert f"-o out.csv: was begun with another {word}: --restart starts over" == said
+    assert f"-o out.csv was begun with another {word}: --restart starts over" == said
     assert whole == cli.read("out.csv")
     if word != "target":
         assert 0 == cli(*changed, "--restart").code
@@ -195,7 +195,7 @@ def test_an_output_that_no_journal_owns_is_not_touched(cli, server):
     command = ["score", "rows.csv", "--target", server.url, NO, "-o", "out.csv"]
     said = complaint(cli(*command), 2)
 
-    assert "-o out.csv: exists and has no journal: --overwrite replaces it" == said
+    assert "-o out.csv exists and has no journal: --overwrite replaces it" == said
     assert ("mine\n", ["out.csv"]) == (cli.read("out.csv"), left_over(cli, "out.csv"))
     complaint(cli(*command, "--restart"), 2)
     assert 0 == cli(*command, "--overwrite").code

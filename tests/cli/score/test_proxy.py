@@ -88,7 +88,7 @@ def test_a_job_goes_on_by_another_way(cli, server, proxy, job):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["-P", f"proxy:{CANARY}"], "-P: needs a proxy, which -X names"),
+        (["-P", f"proxy:{CANARY}"], "-P needs a proxy, which -X names"),
         (["-X", "proxy:many"], '-X: "http://proxy:many" has a port that is not a number from 1 to 65535'),
         (["-X", f"http://proxy:{CANARY}@host:port"], "has a port that is not a number"),
     ],

@@ -87,7 +87,7 @@ def test_a_changed_choice_does_not_go_on_with_another_job(cli, server):
     assert 0 == cli(*command, "--carry", "id").code
     assert "already complete" in cli(*command, "--carry", "id").err
     for other in ((), ("--drop", "id"), ("--carry", "id", "--decimal", "."), ("--carry", "id", "--encoding", "cp1252")):
-        assert "-o o.csv: was begun with another reading of the table: --restart starts over" == complaint(
+        assert "-o o.csv was begun with another reading of the table: --restart starts over" == complaint(
             cli(*command, *other), 2
         )
 

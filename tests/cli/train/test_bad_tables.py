@@ -121,7 +121,7 @@ OPTIONS = {
     ),
     "half a cost": (("--threshold", "cost:fn=5"), "--threshold 'cost:fn=5': no rule: write 0.5"),
     "positive": (("--positive", "maybe"), 't.csv: the label "y" is never "maybe": --positive is one of "no", "yes"'),
-    "label as group": (("--group", "y"), '--group "y": is also named by --label: name a column only once'),
+    "label as group": (("--group", "y"), '--group "y" is also named by --label: name a column only once'),
     "no such group": (("--group", "b"), '--group "b": t.csv has no such column: it has a, y'),
     "group and time": (("--group", "a", "--time", "b"), "--group and --time contradict each other"),
     "one moment": (("--time", "same"), '--time "same": t.csv has no such column: it has a, y'),
@@ -129,7 +129,7 @@ OPTIONS = {
     "time limit": (("--time-limit", "soon"), "--time-limit soon: write a time as 90s, 10m or 1h"),
     "holdout": (("--holdout", 2), "--holdout 2: must be a part of the rows: above 0, below 0.9"),
     "pairs": (("--pairs", "a"), "--pairs a: write two columns as A:B"),
-    "custom without a name": (("--custom", "mine.py"), "--custom mine.py: "),
+    "custom without a name": (("--custom", "mine.py"), "--custom mine.py is not FILE.py:NAME"),
     "custom that is not there": (("--custom", "none.py:make"), "--custom none.py:make: "),
     "custom with a fault": (("--custom", "broken.py:make"), "--custom broken.py:make: "),
     "custom that ends Python": (("--custom", "leaving.py:make"), "--custom leaving.py:make: "),
@@ -138,7 +138,7 @@ OPTIONS = {
         ("--base", "other"),
         "--base other: there is no card.json in it: name the directory that epkit train wrote",
     ),
-    "base that is a file": (("--base", "t.csv"), "--base t.csv: is a file: name the directory that epkit train wrote"),
+    "base that is a file": (("--base", "t.csv"), "--base t.csv is a file: name the directory that epkit train wrote"),
     "base with a damaged card": (("--base", "damaged"), "--base /"),
     "export": (("--export", "pmml"), "--export pmml"),
     "a page nowhere": (("--html", "nowhere/page.html"), "--html nowhere/page.html: "),
@@ -185,7 +185,7 @@ def test_what_is_no_table_is_refused(cli):
     cli.write("body.json", '{"data": [{"a": 1}]}')
     cli.write("t.csv.gz", gzip.compress(table().encode())[:60])
     for given, message in {
-        "body.json": "body.json: is a request body: name a table, .csv, .parquet or .jsonl, or .gz of one",
+        "body.json": "body.json is a request body: name a table, .csv, .parquet or .jsonl, or .gz of one",
         "none.csv": "none.csv: no such file",
         "t.csv.gz": "t.csv.gz",
     }.items():
@@ -198,7 +198,7 @@ def test_a_directory_with_other_things_in_it_is_left_alone(cli):
     cli.write("model/diary.txt", "dear diary")
     said = complaint(cli("train", "t.csv", "--label", "y", *QUICK), 2)
 
-    assert 'model: has other things in it ("diary.txt"): name another directory, or a new one' in said
+    assert 'model has other things in it ("diary.txt"): name another directory, or a new one' in said
     assert ["diary.txt"] == [path.name for path in (cli.directory / "model").iterdir()]
     said = complaint(cli("train", "t.csv", "--label", "y", "--overwrite", *QUICK), 2)
     assert "diary.txt" in said

@@ -113,7 +113,7 @@ def test_a_card_that_does_not_say_it_is_refused_in_a_line(change, why):
     text = card()
     change(text)
 
-    with pytest.raises(UsageError, match=f"model: does not say how its columns are distributed .*{why}.*: train"):
+    with pytest.raises(UsageError, match=f"model does not say how its columns are distributed .*{why}.*: train"):
         Reference.of_card(text, name="model")
 
 

@@ -40,5 +40,5 @@ def test_a_variable_is_handed_on_to_this_machines_endpoints_only(tmp_path):
     (tmp_path / "score.py").touch()
     context = Context(environ={"VARIANT": "b"}, cwd=tmp_path)
 
-    with pytest.raises(UsageError, match="--env: is for endpoints on this machine: "):
+    with pytest.raises(UsageError, match="--env is for endpoints on this machine: "):
         make_order(place("bank", "ws"), context, model=".", entry="score.py", code=None, env=("VARIANT",))

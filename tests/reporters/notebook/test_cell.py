@@ -189,5 +189,5 @@ def test_a_training_is_read_again_and_shown(tmp_path):
     with pytest.raises(epkit.UsageError, match="nowhere: No such file or directory: name the directory"):
         epkit.load_training("nowhere")
     (tmp_path / "model.run" / "train.json").write_text('{"format": "epkit.report/1"}')
-    with pytest.raises(epkit.UsageError, match=r"train\.json: is no report of a training: "):
+    with pytest.raises(epkit.UsageError, match=r"train\.json is not the report of a training: "):
         epkit.load_training(str(tmp_path / "model"))

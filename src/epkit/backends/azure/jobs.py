@@ -207,7 +207,7 @@ def _describe(job: Any) -> AzureJob:
     """
     task = str(word(getattr(job, "task_type", None)) or "").lower()
     if task not in ("classification", "regression"):
-        raise UsageError(f"--job {clean(str(getattr(job, 'name', '')), 100)}: is no AutoML job of a table")
+        raise UsageError(f"--job {clean(str(getattr(job, 'name', '')), 100)} is not an AutoML job of a table")
     limits, studio = getattr(job, "limits", None), (job.services or {}).get("Studio")
     trials = getattr(limits, "max_trials", None)
     folds = job.n_cross_validations

@@ -8,8 +8,8 @@ is already taken. The supervisor starts a server process (`local_server`) on the
     a signal                            SIGHUP: a change is wanted, or no longer wanted; SIGTERM: end
 
 A change (another model, `logs enable`, a new key) is a new generation. Its server is started next to the old one on the
-same socket, and takes over when it is ready, so no request is refused. Only then are the wanted settings written to the
-settings, from which a crashed server is started again. So a server that does not become ready changes nothing. The
+same socket, and takes over when it is ready, so no request is refused. Only then do the wanted settings replace the
+settings from which a crashed server is started again. So a server that does not become ready changes nothing. The
 gunicorn of the old server accepts no more connections, finishes the requests in flight, and answers later requests on
 kept connections with `Connection: close`. gunicorn's own master replaces a worker that dies; the supervisor replaces
 the master.

@@ -6,7 +6,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import hosting as h
-from epkit.cli.options.common import Group
+from epkit.cli.options.common import MORE, Group, number
 from epkit.cli.options.target import REACHING, with_reach
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def create(
     instance_type: Annotated[
         str | None, typer.Option("--instance-type", metavar="SKU", help="azureml. [default: Standard_DS3_v2]")
     ] = None,
-    instances: Annotated[int, typer.Option("--instances", metavar="N", min=1, help="azureml; aks: replicas.")] = 1,
+    instances: Annotated[
+        int, number(MORE, "--instances", kind=int, least=1, metavar="N", help="azureml; aks: replicas.")
+    ] = 1,
     deployment: Annotated[
         str, typer.Option("--deployment", metavar="NAME", help="azureml: the deployment; added if the endpoint exists.")
     ] = "blue",

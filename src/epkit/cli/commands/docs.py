@@ -35,7 +35,7 @@ def docs(
     reach: "TargetOptions",
     target: o.Target = None,
     port: Annotated[
-        int, o.option(o.WAY, "--port", metavar="PORT", help="Listen on this port; 0 is any free one.")
+        int, o.number(o.WAY, "--port", kind=int, metavar="PORT", help="Listen on this port; 0 is any free one.")
     ] = 8000,
     host: Annotated[
         str,

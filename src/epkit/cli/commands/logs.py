@@ -6,8 +6,11 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import hosting as h
-from epkit.cli.options.common import Group
+from epkit.cli.options.common import MORE, Group, number
+from epkit.core.quantities import read_count
 from epkit.errors import UsageError
+
+MOST_LINES = 1_000_000
 
 EPILOG = """\b
 Examples:
@@ -33,7 +36,18 @@ def register(parent: typer.Typer) -> None:
 @app.command(epilog=EPILOG)
 def show(
     name: h.Name,
-    tail: Annotated[int, typer.Option("--tail", metavar="N", min=1, help="The last N lines, or requests.")] = 100,
+    tail: Annotated[
+        int,
+        number(
+            MORE,
+            "--tail",
+            kind=read_count,
+            least=1,
+            most=MOST_LINES,
+            metavar="N",
+            help="The last N lines, or requests.",
+        ),
+    ] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines as they arrive.")] = False,
     init: Annotated[bool, typer.Option("--init", help="Show the log from before the server was ready.")] = False,
     requests: Annotated[

@@ -147,7 +147,7 @@ def list_(
         from epkit.cli.output import triggering
 
         if html is not None:
-            raise UsageError("--html: is the page of a pipeline in epkit.toml: leave it out")
+            raise UsageError("--html is for a pipeline in epkit.toml: leave it out")
         triggering.show_pipelines(name, reach, terminal.context(), format_=format_)
         return
     from epkit.cli.output import pipeline as output
@@ -165,7 +165,7 @@ def show(
             metavar="NAME|URL", help="Name of the pipeline in epkit.toml, or URL of one that SDK v1 published."
         ),
     ],
-    run: Annotated[int | None, typer.Argument(metavar="RUN", help="Number of the run. Default: the last one.")] = None,
+    run: Annotated[int | None, o.whole_number("RUN", help="Number of the run. Default: the last one.")] = None,
     format_: Annotated[
         str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="Format of the report.")
     ] = "text",
@@ -179,7 +179,7 @@ def show(
         from epkit.cli.output import triggering
 
         if run is not None or html is not None or junit is not None or summary or format_ == "markdown":
-            raise UsageError(f"{show.__name__} URL: shows the pipeline alone, as text or json: leave the rest out")
+            raise UsageError(f"{show.__name__} URL shows the pipeline alone, as text or json: leave the rest out")
         triggering.show_pipeline(name, reach, terminal.context(), format_=format_)
         return
     from epkit.cli.output import pipeline as output
@@ -190,8 +190,8 @@ def show(
 @app.command(epilog="Example: epkit pipeline compare bank 3 4")
 def compare(
     name: Name,
-    one: Annotated[int, typer.Argument(metavar="A", help="Number of a run.")],
-    other: Annotated[int, typer.Argument(metavar="B", help="Number of another run.")],
+    one: Annotated[int, o.whole_number("A", help="Number of a run.")],
+    other: Annotated[int, o.whole_number("B", help="Number of another run.")],
     format_: Annotated[str, typer.Option("--format", metavar="text|json", help="Format of the comparison.")] = "text",
 ) -> None:
     """Show two runs side by side: the parameters that differ, and the results."""

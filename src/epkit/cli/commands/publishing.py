@@ -57,7 +57,13 @@ def publish(
     ] = "local",
     port: Annotated[
         int | None,
-        o.option(SERVER, "--port", metavar="PORT", help="Port to listen on. Default: the last one, else a free one."),
+        o.number(
+            SERVER,
+            "--port",
+            kind=int,
+            metavar="PORT",
+            help="Port to listen on. Default: the last one, else a free one.",
+        ),
     ] = None,
     env: Annotated[
         list[str] | None,
@@ -89,11 +95,11 @@ def publish(
         from epkit.cli.output import azure_publishing
 
         if port is not None or env:
-            raise UsageError("--port and --env: are of a server on this machine: leave them out for --backend azureml")
+            raise UsageError("--port and --env are for a server on this machine: leave them out with --backend azureml")
         azure_publishing.publish(name, terminal.context(), compute=compute, schedule=schedule, format_=format_)
         return
     if compute is not None:
-        raise UsageError("--compute: is of --backend azureml")
+        raise UsageError("--compute is for --backend azureml")
     if schedule is not None:
         from epkit.cli.output import azure_publishing
 
@@ -118,7 +124,7 @@ def unpublish(
         azure_publishing.unpublish(name, terminal.context())
         return
     local.unpublish(name, terminal.context())
-    terminal.write(f"{name} is published no more\n")
+    terminal.write(f"{name} is no longer published\n")
 
 
 def promote(

@@ -41,10 +41,10 @@ def report(
     summary: o.Summary = False,
     samples: o.Samples = None,
 ) -> int:
-    """Render a saved run again, equal to what the run itself printed.
+    """Render a saved run again, exactly as the run itself printed it.
 
-    RUN is a file of epkit bench --save, or a directory of them. A run that was cut off (kill -9, power) is reported as
-    far as it came, marked PARTIAL.
+    RUN is a file of epkit bench --save, or a directory of them. The report of a run that was cut off (kill -9,
+    power) covers what was saved, and is marked PARTIAL.
     """
     if json_schema:
         from importlib.resources import files

@@ -7,9 +7,12 @@ import typer
 from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.cli.options.target import FINDING, REACHING, with_reach
+from epkit.core.quantities import read_count
 
 if TYPE_CHECKING:
     from epkit.flows.target.request_options import TargetOptions
+
+MOST_ROWS = 10_000_000
 
 EPILOG = """\b
 Examples:
@@ -27,9 +30,19 @@ def sample(
     reach: "TargetOptions",
     rows: Annotated[
         int | None,
-        o.option(o.OUT, "--rows", metavar="K", min=1, help="Number of rows. Default: as many as the example has."),
+        o.number(
+            o.OUT,
+            "--rows",
+            kind=read_count,
+            least=1,
+            most=MOST_ROWS,
+            metavar="K",
+            help="Number of rows. Default: as many as the example has.",
+        ),
     ] = None,
-    seed: Annotated[int, o.option(o.OUT, "--seed", metavar="N", help="The same seed gives the same bytes.")] = 0,
+    seed: Annotated[
+        int, o.number(o.OUT, "--seed", kind=int, metavar="N", help="The same seed gives the same bytes.")
+    ] = 0,
     output: Annotated[
         str | None, o.option(o.OUT, "-o", "--output", metavar="FILE", help="Where to write it; default: stdout.")
     ] = None,

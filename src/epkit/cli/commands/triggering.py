@@ -97,7 +97,7 @@ def trigger(
     if follow and format_ == "json":
         raise UsageError("--follow shows a log, and --format json is one document: use --wait")
     if limit_s is not None and not (wait or follow):
-        raise UsageError("--time-limit: is how long --wait or --follow goes on: add one of them")
+        raise UsageError("--time-limit needs --wait or --follow: add one of them")
     options = TriggerOptions(changes=tuple(set_ or ()), why=why, experiment=experiment, idempotency_key=idempotency_key)
     return output.trigger(
         target, options, reach, terminal.context(), wait=wait, with_log=follow, limit_s=limit_s, format_=format_
@@ -118,7 +118,7 @@ def status(
 
     terminal.check_choice("--format", format_, ("text", "json"))
     if limit_s is not None and not wait:
-        raise UsageError("--time-limit: is how long --wait goes on: add it")
+        raise UsageError("--time-limit needs --wait: add it")
     return output.show_status(target, run, reach, terminal.context(), wait=wait, limit_s=limit_s, format_=format_)
 
 

@@ -9,6 +9,7 @@ from epkit.cli.options import common as o
 from epkit.cli.options import table as t
 from epkit.cli.options.target import FINDING, REACHING, with_reach
 from epkit.cli.output import summary as job_summary
+from epkit.core.quantities import read_count
 from epkit.errors import ContractError
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def validate(
     path: o.Operation = None,
     reply: Annotated[bool, o.option(o.VERDICT, "--reply", help="Check replies instead of requests.")] = False,
     rows: Annotated[
-        int | None, o.option(o.VERDICT, "--rows", metavar="N", min=0, help="With --reply: how many rows were sent.")
+        int | None,
+        o.number(
+            o.VERDICT, "--rows", kind=read_count, least=0, metavar="N", help="With --reply: how many rows were sent."
+        ),
     ] = None,
     as_declared: Annotated[
         bool, o.option(o.VERDICT, "--as-declared", help="Check exactly what the schema says, nothing more.")
@@ -61,11 +65,12 @@ def validate(
     ] = "text",
     limit: Annotated[
         int,
-        o.option(
+        o.number(
             o.OUT,
             "--max-violations",
+            kind=read_count,
+            least=0,
             metavar="N",
-            min=0,
             help="Most violations to show for each file; the rest is counted.",
         ),
     ] = LIMIT,

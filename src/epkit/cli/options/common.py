@@ -110,22 +110,52 @@ def option(panel: str, *names: str, help: str, metavar: str | None = None, **mor
 
 
 def number(
-    panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str, **more: Any  # noqa: A002
-) -> Any:  # fmt: skip
+    panel: str,
+    letter: str,
+    *names: str,
+    kind: Callable[[str], Number],
+    metavar: str,
+    help: str,  # noqa: A002
+    least: int | None = None,
+    most: int | None = None,
+    **more: Any,
+) -> Any:
     """Make an option that takes a number or a quantity, with epkit's own message for a wrong value.
 
     Args:
         kind: parses the value: `int`, `float`, or a reader of `epkit.core.quantities`, whose error has an example.
+        least: smallest value; None if the command checks the value itself.
+        most: greatest value; needs *least*.
     """
+    parser = _parser(letter, kind, least, most)
+    return option(panel, letter, *names, help=help, metavar=metavar, parser=parser, **more)
+
+
+def whole_number(metavar: str, help: str) -> Any:  # noqa: A002
+    """Make an argument that takes a whole number, with the same messages as the options."""
+    return typer.Argument(metavar=metavar, help=help, parser=_parser(metavar, int, None, None))
+
+
+def _parser(name: str, kind: Callable[[str], Number], least: int | None, most: int | None) -> Callable[[str], Number]:
     forms: dict[object, str] = {int: "not a whole number", float: "not a number"}
 
     def parse(text: str) -> Number:
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError as error:
-            raise UsageError(f"{letter} {text}: {forms.get(kind, str(error))}") from None
+            raise UsageError(f"{name} {_shown(text)}: {forms.get(kind, str(error))}") from None
+        if least is not None and (value < least or (most is not None and value > most)):
+            limits = f"must be {least} or more" if most is None else f"must be from {least} to {most:,}"
+            raise UsageError(f"{name} {_shown(text)}: {limits}")
+        return value
 
-    return option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
+    return parse
+
+
+def _shown(text: str) -> str:
+    from epkit.core.shortening import cut
+
+    return cut(text, 40) or '""'
 
 
 # Hidden, because the command's own text explains the argument.

@@ -197,7 +197,7 @@ def check_place(backend: str, table: str | None, label: str | None, azure: "Azur
         ("--no-wait", not azure.wait),
     ):
         if given and backend == "local":
-            raise UsageError(f"{flag}: is for --backend azureml")
+            raise UsageError(f"{flag} is for --backend azureml")
     if azure.cancel:
         raise UsageError("--cancel: name the job with --job NAME")
     for what, value in (("argument 'TABLE'", table), ("option '--label'", label)):

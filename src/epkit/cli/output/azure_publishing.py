@@ -32,7 +32,7 @@ def unpublish(name: str, context: "Context") -> None:
     """Remove a pipeline from Azure, and print what is left there."""
     there = azure.unpublish_at_azure(name, context, Waiting())
     terminal.write(
-        f"{name} is published no more at Azure; {STAYS}\n" if there else f"{name}: was not published there\n"
+        f"{name} is no longer published at Azure; {STAYS}\n" if there else f"{name} was not published there\n"
     )
 
 

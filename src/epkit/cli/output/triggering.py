@@ -122,7 +122,7 @@ def cancel(target: str, run: str | None, reach: "TargetOptions", context: "Conte
     with open_published(target, reach, context) as published:
         run = _checked(run) or listing.newest(published).run
         listing.cancel(published, run)
-    terminal.write(f"{run}: is asked to end\n")
+    terminal.write(f"{run} was asked to end\n")
 
 
 def show_pipelines(url: str, reach: "TargetOptions", context: "Context", *, format_: str) -> None:
@@ -211,7 +211,7 @@ def _checked(run: str | None) -> str | None:
     from epkit.core.shortening import cut
 
     if run is not None and not RUN.fullmatch(run):
-        raise UsageError(f"{cut(run, 60)}: is not the id of a run: letters, digits, - _ . and :, at most 255")
+        raise UsageError(f"{cut(run, 60)} is not the id of a run: letters, digits, - _ . and :, at most 255")
     return run
 
 

@@ -75,7 +75,7 @@ def parse(document: Mapping[str, Any], *, path: str | None = None, at: str | Non
     if not isinstance(paths, Mapping) or not paths:
         raise fault(
             "/paths",
-            "the contract has no paths" if "paths" not in document else "is not an object with a path",
+            "the contract has no paths" if "paths" not in document else "not an object with a path",
         )
     name = _find_path(paths, resolver, path, at, bases_of(document))
     pointer = f"/paths/{escape(name)}"
@@ -118,7 +118,7 @@ def _version(document: object) -> str:
             if version == "2.0" if key == "swagger" else version.startswith(("3.0", "3.1")):
                 return version
             raise fault(f"/{key}", f"version {cut(version, 20)!r} is not known: Swagger 2.0, OpenAPI 3.0 and 3.1 are")
-    raise fault("", "is neither a Swagger 2.0 nor an OpenAPI 3 document: it has no key swagger or openapi")
+    raise fault("", "neither a Swagger 2.0 nor an OpenAPI 3 document: it has no key swagger or openapi")
 
 
 def _find_path(
@@ -130,7 +130,7 @@ def _find_path(
         resolved, where = resolver.target(item, f"/paths/{escape(name)}")
         if "post" in resolved:
             if not isinstance(resolved["post"], Mapping):
-                raise fault(f"{where}/post", "is not an object")
+                raise fault(f"{where}/post", "not an object")
             posts.append(name)
     listed = ", ".join(posts[:10]) + (", …" if len(posts) > 10 else "")
     if wanted is not None:
@@ -161,7 +161,7 @@ def _body_parameter(resolver: Resolver, item: Schema, operation: Schema, pointer
     for owner, base in ((operation, pointer), (item, pointer.rpartition("/")[0])):
         parameters = owner.get("parameters", ())
         if not isinstance(parameters, list | tuple):
-            raise fault(f"{base}/parameters", "is not a list")
+            raise fault(f"{base}/parameters", "not a list")
         for index, entry in enumerate(parameters):
             parameter, where = resolver.target(entry, f"{base}/parameters/{index}")
             if parameter.get("in") == "body":
@@ -199,7 +199,7 @@ def _reply(resolver: Resolver, operation: Schema, pointer: str, version: str) ->
     """Find the schema of a successful reply: status 200, otherwise the first 2xx."""
     responses = operation.get("responses", {})
     if not isinstance(responses, Mapping):
-        raise fault(f"{pointer}/responses", "is not an object")
+        raise fault(f"{pointer}/responses", "not an object")
     status = next((s for s in ("200", *sorted(map(str, responses))) if s in responses and s.startswith("2")), None)
     if status is None:
         return (None, f"{pointer}/responses")
@@ -213,7 +213,7 @@ def _json_media(resolver: Resolver, owner: Schema, pointer: str) -> tuple[Schema
     """Pick the JSON media type of a body; `{}` if it has none."""
     content = owner.get("content", {})
     if not isinstance(content, Mapping):
-        raise fault(f"{pointer}/content", "is not an object")
+        raise fault(f"{pointer}/content", "not an object")
     for kind in content:
         bare = kind.partition(";")[0].strip().lower()
         if bare in ("application/json", "*/*", "application/*") or bare.endswith("+json"):
@@ -226,7 +226,7 @@ def _schema_at(owner: Schema, pointer: str) -> _Place:
         return (None, pointer)
     schema = owner["schema"]
     if not is_schema(schema):
-        raise fault(f"{pointer}/schema", "is not a schema: an object is expected")
+        raise fault(f"{pointer}/schema", "not a schema: an object is expected")
     return ({} if schema is True else schema, f"{pointer}/schema")
 
 
@@ -255,7 +255,7 @@ def _survey(root: Schema, pointer: str, resolver: Resolver) -> None:
     while pending:
         schema, where, depth = pending.pop()
         if not is_schema(schema):
-            raise fault(where, "is not a schema: an object is expected")
+            raise fault(where, "not a schema: an object is expected")
         if not isinstance(schema, Mapping) or id(schema) in seen:
             continue
         seen.add(id(schema))

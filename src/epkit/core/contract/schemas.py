@@ -73,13 +73,13 @@ class Resolver:
         while isinstance(value, Mapping) and "$ref" in value:
             reference, origin = value["$ref"], f"{pointer}/$ref"
             if not isinstance(reference, str):
-                raise fault(origin, "is not a string")
+                raise fault(origin, "not a string")
             if reference in hops:
                 raise fault(origin, f"refers to itself, by way of {cut(reference, 80)!r}")
             hops.add(reference)
             value, pointer = self._at(reference, origin)
         if not isinstance(value, Mapping):
-            raise fault(pointer, "is not an object")
+            raise fault(pointer, "not an object")
         return value, pointer
 
     def schema(self, schema: Mapping[str, Any] | bool) -> Mapping[str, Any]:
@@ -145,28 +145,28 @@ def schema_fault(schema: Mapping[str, Any]) -> tuple[str, str] | None:
                 return "type", f"{_shown(name)} is no type: {', '.join(TYPES)} are"
     for keyword in _MAP:
         if keyword in schema and not isinstance(schema[keyword], Mapping):
-            return keyword, "is not an object"
+            return keyword, "not an object"
     for keyword in _LIST[:-1]:
         if keyword in schema and not (isinstance(schema[keyword], list) and schema[keyword]):
-            return keyword, "is not a list of schemas"
+            return keyword, "not a list of schemas"
     required = schema.get("required", [])
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-        return "required", "is not a list of names"
+        return "required", "not a list of names"
     if "enum" in schema and not isinstance(schema["enum"], list):
-        return "enum", "is not a list"
+        return "enum", "not a list"
     for keyword in _COUNTS:
         if keyword in schema and not (_is_number(schema[keyword]) and schema[keyword] >= 0):
-            return keyword, "is not a count"
+            return keyword, "not a count"
     for keyword in _NUMBERS:
         if keyword in schema and not _is_number(schema[keyword]):
-            return keyword, "is not a number"
+            return keyword, "not a number"
     if _is_number(schema.get("multipleOf")) and schema["multipleOf"] <= 0:
-        return "multipleOf", "is not greater than 0"
+        return "multipleOf", "not greater than 0"
     for keyword in ("exclusiveMinimum", "exclusiveMaximum"):
         if keyword in schema and not (isinstance(schema[keyword], bool) or _is_number(schema[keyword])):
-            return keyword, "is neither a number nor a boolean"
+            return keyword, "neither a number nor a boolean"
     if "pattern" in schema and not isinstance(schema["pattern"], str):
-        return "pattern", "is not a string"
+        return "pattern", "not a string"
     return None
 
 

@@ -73,7 +73,7 @@ def drift(
         if column.name in new.columns and (sides := _compare(column, new, name, schema, remarks)) is not None
     ]
     if not compared and not schema:
-        raise UsageError(f"{name}: has no column that could be compared with {old.name}")
+        raise UsageError(f"{name} has no column that could be compared with {old.name}")
     label = None
     if old.label is not None and old.label.name in new.columns:
         label = _compare(old.label, new, name, schema, remarks)

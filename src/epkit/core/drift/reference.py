@@ -105,7 +105,7 @@ class Reference:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             why = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise UsageError(
-                f"{name}: does not say how its columns are distributed ({why}): train it again, or name its table"
+                f"{name} does not say how its columns are distributed ({why}): train it again, or name its table"
             ) from None
         return cls(name=name, rows=rows, columns=columns, label=label, known=frozenset(known))
 

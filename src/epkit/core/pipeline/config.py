@@ -213,7 +213,7 @@ class _Checked:
         if deploy is None:
             for key in ("bench", "canary", "canary_wait", "watch"):
                 if key in self.table:
-                    self.refuse((key,), 'is of a pipeline that deploys: add deploy = { endpoint = "NAME" }, or drop it')
+                    self.refuse((key,), 'needs a pipeline that deploys: add deploy = { endpoint = "NAME" }, or drop it')
         return PipelineConfig(
             name=name,
             place=place,
@@ -241,7 +241,7 @@ class _Checked:
             self.refuse(("deploy",), 'endpoint is missing: deploy = { endpoint = "NAME" }')
         backend = found.get("backend", "local")
         if backend == "azureml-v1":
-            why = "has one deployment an endpoint, and no room for a candidate: azureml has (SDK v2)"
+            why = "an endpoint of azureml-v1 has one deployment, and no room for a candidate: use azureml (SDK v2)"
             self.refuse(("deploy", "backend"), why)
         if backend not in STAGED:
             self.refuse(("deploy", "backend"), f"must be one of {', '.join(STAGED)}{suggestion(backend, STAGED)}")
@@ -284,11 +284,13 @@ class _Checked:
         parts = tuple(given)
         for part in parts:
             if isinstance(part, bool) or not isinstance(part, int) or not 1 <= part <= 100:
-                self.refuse(("canary",), "are percents of the traffic, as in [10, 50, 100]")
+                self.refuse(("canary",), "must be percents of the traffic, as in [10, 50, 100]")
         if parts and (list(parts) != sorted(set(parts)) or parts[-1] != 100):
             self.refuse(("canary",), "rise, and end with 100, as in [10, 50, 100]")
         if parts and deploy is not None and deploy.backend == "local":
-            self.refuse(("canary",), "is for Azure: backend local has one server an endpoint, and no parts of traffic")
+            self.refuse(
+                ("canary",), "only at Azure: an endpoint of backend local has one server, and cannot divide traffic"
+            )
         return parts
 
     def publishable(self) -> tuple[Publishable, ...]:
@@ -306,9 +308,11 @@ class _Checked:
         except ValueError:
             found = 0.0
         if not 0.0 < found <= MOST_WAIT_S:
-            self.refuse(("canary_wait",), "is a time of at most 24h, written 90s, 10m or 1h")
+            self.refuse(("canary_wait",), "must be a time of at most 24h, written 90s, 10m or 1h")
         if len(parts) < 2:
-            self.refuse(("canary_wait",), "is the time between parts of the traffic: canary = [10, 50, 100]")
+            self.refuse(
+                ("canary_wait",), "needs canary = [10, 50, 100]: it is the time between these parts of the traffic"
+            )
         return found
 
     def part(self, key: str, kinds: Mapping[str, type]) -> dict[str, Any] | None:
@@ -343,15 +347,15 @@ class _Checked:
             }
             self.refuse((*at, key), f"must be {words[kind]}")
         if kind is str and not value.strip():
-            self.refuse((*at, key), "is empty")
+            self.refuse((*at, key), "must not be empty")
         if kind in (int, float) and not -(2**53) < value < 2**53:
-            self.refuse((*at, key), "is no number that can be meant")
+            self.refuse((*at, key), "must be between -2^53 and 2^53")
         return float(value) if kind is float else value
 
     def text(self, at: tuple[str, ...], key: str, table: Mapping[str, Any]) -> str:
         found: str = self.value(at, key, str, table[key])
         if "\0" in found:
-            self.refuse((*at, key), "holds a null character")
+            self.refuse((*at, key), "must not contain a null character")
         return found
 
     def texts(self, at: tuple[str, ...], key: str, table: Mapping[str, Any]) -> tuple[str, ...]:

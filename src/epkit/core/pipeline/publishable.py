@@ -72,7 +72,7 @@ def read_publishable(entries: Sequence[str]) -> tuple[Publishable, ...]:
             raise ValueError(f"{key} takes no bound; {' and '.join(BOUNDED)} do, as in train.runs<=50")
         amount = None if most is None else _amount(key, most)
         if amount is not None and not 0 < amount < math.inf:
-            raise ValueError(f"{key}<={(most or '')[:40]}: is no bound: train.runs<=50, train.time_limit<=30m")
+            raise ValueError(f"{key}<={(most or '')[:40]} is not a bound: train.runs<=50, train.time_limit<=30m")
         found[key] = Publishable(key=key, most=amount)
     return tuple(found.values())
 
@@ -112,7 +112,7 @@ def check_bounds(
         limit = FACTOR * usual if most is None else most
         if _amount(key, str(after[name])) > limit:
             unit = "s" if key == "train.time_limit" else ""
-            raise ValueError(f"{key}: is at most {limit:g}{unit} for callers of this pipeline")
+            raise ValueError(f"{key} must be at most {limit:g}{unit} for callers of this pipeline")
 
 
 def _amount(key: str, text: str) -> float:
@@ -127,11 +127,11 @@ def _toml(name: str, value: Any, allowed: Sequence[str]) -> str:
     """Format a value as TOML."""
     if name not in allowed:
         listed = f"only {', '.join(allowed)}" if allowed else "nothing: publishable in epkit.toml lists what may be"
-        raise ValueError(f"{ascii(name[:60])[1:-1]}: is no parameter that may be set: {listed}")
+        raise ValueError(f"{ascii(name[:60])[1:-1]} is not a parameter that may be set: {listed}")
     if isinstance(value, int | float) and abs(value) < 2**63:  # excludes NaN
         return json.dumps(value)
     if not isinstance(value, str) or len(value) > LONGEST or not value.isprintable():
-        raise ValueError(f"{name}: is a number, true or false, or a text of at most {LONGEST} printable characters")
+        raise ValueError(f"{name} must be a number, true or false, or a text of at most {LONGEST} printable characters")
     if SETTABLE[name] is str:
         return json.dumps(value, ensure_ascii=False)
     # The protocol of published pipelines transports only texts.

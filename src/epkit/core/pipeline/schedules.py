@@ -30,10 +30,10 @@ def every(text: str) -> Recurrence:
     if text in ("hour", "day", "week"):
         return Recurrence(frequency=text, interval=1)  # type: ignore[arg-type]
     if found is None:
-        raise ValueError("is week, day, hour, or a time such as 30m, 6h, 2d")
+        raise ValueError("must be week, day, hour, or a time such as 30m, 6h, 2d")
     interval, frequency = int(found[1]), UNITS[found[2]]
     if not 1 <= interval <= MOST_INTERVAL or (frequency == "minute" and interval < LEAST_MINUTES):
-        raise ValueError(f"is from {LEAST_MINUTES}m to {MOST_INTERVAL}w")
+        raise ValueError(f"must be from {LEAST_MINUTES}m to {MOST_INTERVAL}w")
     return Recurrence(frequency=frequency, interval=interval)
 
 
@@ -93,10 +93,10 @@ def systemd_timer(schedule: Schedule, description: str) -> str:
 def _check(part: str, name: str, least: int, most: int) -> None:
     found = re.fullmatch(r"(\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([0-9]{1,2}))?", part)
     if found is None:
-        raise ValueError(f"{part}: is no {name}: numbers, a range 1-5, a step */2, a list 1,3, or *")
+        raise ValueError(f"{part} is not a {name}: numbers, a range 1-5, a step */2, a list 1,3, or *")
     numbers = [int(each) for each in found.group(2, 3) if each is not None]
     if any(not least <= each <= most for each in numbers) or numbers != sorted(numbers):
-        raise ValueError(f"{part}: a {name} is from {least} to {most}")
+        raise ValueError(f"{part}: a {name} must be from {least} to {most}")
     if found[4] is not None and (int(found[4]) < 1 or len(numbers) == 1):
         raise ValueError(f"{part}: a step is of * or of a range, and 1 or more")
 

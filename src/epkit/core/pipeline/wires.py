@@ -134,7 +134,7 @@ def experiment_of(wire: Wire, body: Any) -> str | None:
     outer = body if wire == "submit" else _object(_object(body, "").get("properties"), "properties").get("properties")
     value = _object(outer, "properties.properties").get(place.rpartition(".")[2])
     if value is not None and not (isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_EXPERIMENT):
-        raise ValueError(f"{place}: is a text of at most {LONGEST_EXPERIMENT} printable characters")
+        raise ValueError(f"{place} must be a text of at most {LONGEST_EXPERIMENT} printable characters")
     return value or None
 
 

@@ -68,5 +68,7 @@ def series(name: str, block: np.ndarray) -> np.ndarray:
         int64 ns in the same order: for `failed`, of the failed requests; otherwise of the successful ones, for connect
         and tls only of new connections, for server and network only of replies with a server time.
     """
-    wanted = (block["failure"] != 0) == (name == "failed")
-    return PARTS[name](block if wanted.all() else block[wanted])
+    failed = block["failure"]
+    if not failed.any():
+        return PARTS[name](block if name != "failed" else block[:0])
+    return PARTS[name](block[(failed != 0) == (name == "failed")])

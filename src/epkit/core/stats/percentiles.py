@@ -222,6 +222,12 @@ class Dependence:
     wobble: float | None
 
 
+def sort(values_ns: np.ndarray) -> np.ndarray:
+    """Return n ≥ 1 integers in ascending order; times under four seconds as integers of 32 bits, which sort faster."""
+    fits = values_ns.min() >= 0 and values_ns.max() < 1 << 32
+    return np.sort(values_ns.astype(np.uint32) if fits else values_ns)
+
+
 def dependence(values_ns: np.ndarray, ordered: np.ndarray) -> Dependence:
     """Measure the dependence of a series.
 
@@ -237,7 +243,7 @@ def dependence(values_ns: np.ndarray, ordered: np.ndarray) -> Dependence:
         if p == 100 or n < floor(p):
             continue
         place = rank(n, p)
-        tau = correlation_time(values_ns > ordered[place - 1])
+        tau = correlation_time(values_ns > int(ordered[place - 1]))
         if (n - place) / tau < EVENTS:
             # A value that is exceeded a few times cannot show clusters; the median is exceeded often.
             tau = max(tau, taus.get("50", 1.0))
@@ -325,7 +331,7 @@ def distribution(values_ns: np.ndarray) -> Distribution | None:
     """
     if not len(values_ns):
         return None
-    ordered = np.sort(values_ns)
+    ordered = sort(values_ns)
     # Differences from the smallest value are added, so that equal values have exactly their own mean, and no spread.
     above = np.subtract(values_ns, ordered[0], dtype=np.float64)
     mean = float(above.mean())

@@ -128,7 +128,7 @@ def check_algorithms(names: Iterable[str], task: AzureTask | None) -> tuple[str,
             )
         found.append(known[name.lower()])
     if task is not None and len(set(found)) == len(known):
-        raise UsageError("--block: names all algorithms of Azure AutoML: leave it one at least")
+        raise UsageError("--block names all algorithms of Azure AutoML: leave out at least one")
     return tuple(dict.fromkeys(found))
 
 

@@ -14,7 +14,7 @@ class Lane:
         """Begin to read.
 
         Raises:
-            OSError: this kernel has no `epoll_pwait2`, or no descriptor is left.
+            OSError: no descriptor is left.
         """
 
     def open(self, sock: socket.socket, connection: Connection) -> None:

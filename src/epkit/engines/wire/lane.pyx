@@ -19,7 +19,8 @@ from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memcmp
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, itimerspec, timespec
+from posix.unistd cimport read as read_from
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -30,7 +31,12 @@ cdef extern from "<sys/epoll.h>" nogil:
     enum: EPOLLIN, EPOLL_CTL_ADD, EPOLL_CLOEXEC
     int epoll_create1(int flags)
     int epoll_ctl(int epoll, int operation, int fd, epoll_event* event)
-    int epoll_pwait2(int epoll, epoll_event* events, int most, const timespec* patience, const void* signals)
+    int epoll_wait(int epoll, epoll_event* events, int most, int patience_ms)
+
+cdef extern from "<sys/timerfd.h>" nogil:
+    enum: TFD_CLOEXEC, TFD_NONBLOCK
+    int timerfd_create(int clock, int flags)
+    int timerfd_settime(int timer, int flags, const itimerspec* new, itimerspec* old)
 
 cdef extern from "<sys/socket.h>" nogil:
     enum: MSG_NOSIGNAL
@@ -50,7 +56,7 @@ cdef enum:
     EVENTS = 256
     READ_BYTES = 262144
     KNOWN_BYTES = 16777216  # greatest size of all known bodies
-    TURN_NS = 500000  # for so long other callbacks of the loop may wait
+    TURN_NS = 1000000  # for so long other callbacks of the loop may wait
 
 
 cdef inline ns clock() noexcept nogil:
@@ -172,8 +178,9 @@ cdef class Lane:
 
     cdef readonly object loop
     cdef object engine, driver
-    cdef int epoll
+    cdef int epoll, timer
     cdef bint closed, watched
+    cdef ns ended  # when the last turn did
     cdef epoll_event events[EVENTS]
     cdef char buffer[READ_BYTES]
     cdef set transports
@@ -186,7 +193,7 @@ cdef class Lane:
     cdef Row* first
     cdef Row* row
     cdef Row* last
-    cdef ns flush_at, until, left, began
+    cdef ns flush_at, until, left
     cdef Py_ssize_t payload, step
     cdef tuple requests, wires
 
@@ -194,15 +201,15 @@ cdef class Lane:
         """Begin to read.
 
         Raises:
-            OSError: this kernel has no `epoll_pwait2`, or no descriptor is left.
+            OSError: no descriptor is left.
         """
-        cdef timespec now
-        now.tv_sec = now.tv_nsec = 0
+        cdef epoll_event event
         self.loop, self.engine, self.driver = loop, engine, driver
         self.transports, self.like, self.bodies = set(), b"", []
         self.requests = self.wires = ()
-        self.epoll = epoll_create1(EPOLL_CLOEXEC)
-        if self.epoll < 0 or epoll_pwait2(self.epoll, self.events, EVENTS, &now, NULL) < 0:
+        self.epoll, self.timer = epoll_create1(EPOLL_CLOEXEC), timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)
+        event.events, event.data.ptr = EPOLLIN, NULL
+        if epoll_ctl(self.epoll, EPOLL_CTL_ADD, self.timer, &event) < 0:
             raise last_error()
         self._watch(True)
 
@@ -225,43 +232,56 @@ cdef class Lane:
     def close(self):
         """Read no more."""
         self.closed = True
-        self._watch(False)
+        self.loop.remove_reader(self.epoll)
         os.close(self.epoll)
+        os.close(self.timer)
 
     cdef _watch(self, bint watched):
-        """Let the loop call `_turn` when there is something to read."""
-        if watched and not self.watched:
-            self.loop.add_reader(self.epoll, self._turn)
-        elif self.watched and not watched:
-            self.loop.remove_reader(self.epoll)
+        """Let the loop call `_turn` when there is something to read; otherwise let the timer end each turn.
+
+        A busy lane has its turn in each turn of the loop: if the loop's epoll watched the lane's, each reply would wake
+        both. A timer costs less than a timeout of each wait, for which the kernel would set its clock twice.
+        """
+        cdef itimerspec turns
+        if watched == self.watched:
+            return
         self.watched = watched
+        if watched:
+            self.loop.add_reader(self.epoll, self._turn)
+        else:
+            self.loop.remove_reader(self.epoll)
+        turns.it_value.tv_sec = turns.it_interval.tv_sec = 0
+        turns.it_value.tv_nsec = turns.it_interval.tv_nsec = 0 if watched else TURN_NS
+        timerfd_settime(self.timer, 0, &turns, NULL)
 
     def _turn(self):
         """Read as long as replies come, but not longer than a turn of the loop may take."""
-        cdef int ready = 0, i
-        cdef timespec patience
-        cdef ns now, end = clock() + TURN_NS
+        cdef int ready, patience_ms, i
+        cdef bint over = False, read = False
+        cdef ns begun = clock()
         if self.closed:
             return
-        patience.tv_sec = patience.tv_nsec = 0
         self.turning = True
         try:
             self._borrow()
-            while True:
+            while not over:
+                # Only the timer and the lane's own sockets end the wait, so all of the engine's must be here.
+                patience_ms = -1 if self.lent and self.alone and not self.watched else 0
                 with nogil:
-                    ready = epoll_pwait2(self.epoll, self.events, EVENTS, &patience, NULL)
+                    ready = epoll_wait(self.epoll, self.events, EVENTS, patience_ms)
+                over = ready <= 0
                 for i in range(ready):
-                    self.read(<LaneTransport>self.events[i].data.ptr)
-                now = clock()
-                if ready <= 0 or now >= end:
-                    break
-                # Only this loop's own sockets end the wait, so all of the engine's must be here.
-                patience.tv_nsec = end - now if self.lent and self.alone else 0
+                    if self.events[i].data.ptr == NULL:
+                        over = True
+                        read_from(self.timer, self.buffer, 8)  # the timer goes on only when its count has been read
+                    else:
+                        read = True
+                        self.read(<LaneTransport>self.events[i].data.ptr)
             self._settle()
-            # A busy lane has its turn in each turn of the loop: if the loop's epoll watched the lane's, each reply would
-            # wake both.
-            self._watch(ready <= 0)
-            if ready > 0:
+            # A lane that has its turn for the first time in a while is not busy yet.
+            self._watch(not read or begun - self.ended > TURN_NS)
+            self.ended = clock()
+            if not self.watched:
                 self.loop.call_soon(self._turn)
         except BaseException as error:
             self._settle()

@@ -60,7 +60,7 @@ def _two_arms(path: str) -> tuple[Arm, Arm]:
     names = list(dict.fromkeys(run.section.arm for run in runs))
     if len(names) != 2:
         held = f"{len(names)} arms" if len(names) > 1 else "one arm"
-        raise UsageError(f"{path}: holds {held}, and a comparison needs two: epkit compare BASE NEW")
+        raise UsageError(f"{path} holds {held}, and a comparison needs two: epkit compare BASE NEW")
     first, second = (
         _arm(f"{path}#{name}" if name else path, [run for run in runs if run.section.arm == name], force=False)
         for name in names
@@ -71,7 +71,7 @@ def _two_arms(path: str) -> tuple[Arm, Arm]:
 def _arm(name: str, runs: Sequence[SavedRun], force: bool) -> Arm:
     arms = {run.section.arm for run in runs}
     if len(arms) > 1:
-        raise UsageError(f"{name}: holds the arms {', '.join(sorted(arms))}: name one, as in {name}#{max(arms)}")
+        raise UsageError(f"{name} holds the arms {', '.join(sorted(arms))}: name one, as in {name}#{max(arms)}")
     cut = next((run for run in runs if is_cut(run)), None)
     if cut is not None and not force:
         raise UsageError(f"{cut.path}: this run was cut off: --force compares what was saved")

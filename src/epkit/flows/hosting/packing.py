@@ -176,7 +176,7 @@ def _find_script(context: Context, model: Path, entry: str, code: str | None) ->
         if not script.is_file():
             raise UsageError(f"--entry {entry}: no such file in {folder} (it is relative to --code)")
         if not script.is_relative_to(folder):
-            raise UsageError(f"--entry {entry}: is outside {folder}, from which the files are taken")
+            raise UsageError(f"--entry {entry} is outside {folder}, from which the files are taken")
         check_script(script, f"--entry {entry}")
         return Script(code=str(folder), entry=script.relative_to(folder).as_posix(), selection="code")
     near = model if model.is_dir() else model.parent
@@ -196,7 +196,7 @@ def _find_script(context: Context, model: Path, entry: str, code: str | None) ->
 
 def _environment(place: Place, context: Context, environment: str | None, env: Sequence[str] | None) -> str | None:
     if env and place.backend.name != "local":
-        raise UsageError("--env: is for endpoints on this machine: --environment says what Azure's containers have")
+        raise UsageError("--env is for endpoints on this machine: --environment says what Azure's containers have")
     if environment is None or environment.startswith("azureml:"):
         return environment
     return str(_existing(context, environment, "--environment"))

@@ -46,7 +46,7 @@ def candidates_of(config: PipelineConfig, root: Path) -> Candidates:
         if not colon or not name.isidentifier():
             directory = root / Path(given).expanduser()
             if not (directory / "card.json").is_file():
-                raise UsageError(f"{where}: is neither FILE.py:make, nor module:function, nor the directory of a model")
+                raise UsageError(f"{where} is neither FILE.py:make, nor module:function, nor the directory of a model")
             models.append((given, directory))
             continue
         path = root / _file_of(file, where)
@@ -75,5 +75,5 @@ def _file_of(text: str, where: str) -> Path:
         return Path(text).expanduser()
     parts: Sequence[str] = text.split(".")
     if not all(part.isidentifier() for part in parts):
-        raise UsageError(f"{where}: is neither FILE.py:make, nor module:function, nor the directory of a model")
+        raise UsageError(f"{where} is neither FILE.py:make, nor module:function, nor the directory of a model")
     return Path(*parts[:-1], f"{parts[-1]}.py")

@@ -23,13 +23,13 @@ data = {data}
 # The column to predict.
 label = {label}
 
-# As the flags of epkit train, "-" written "_".
+# The options of epkit train, with _ in place of -.
 train = {{ runs = 30 }}
 # Candidates of your own: FILE.py:make or module:function (a scikit-learn estimator), or the directory of a model.
 # custom = ["mine.py:make"]
 
 # A model that misses one of these ends the run with exit code 5, and nothing is switched. "base" is the champion: the
-# model that the pipeline has let pass last.
+# last model that passed.
 gate = ["AUC>=base-0.002"]
 # gate = ["AUC>=0.94", "AUC>=base-0.002", "cohort.min(accuracy)>=0.8"]
 
@@ -38,7 +38,7 @@ deploy = {{ endpoint = "{name}", backend = "local" }}
 
 # Before the new model serves: rows with known answers, and payloads made from the contract; at most 50 requests.
 # prove = {{ rows = 20, payloads = 20 }}
-# How fast the new model has to be. Load on the one that serves too: against_live = true, rate = 20.
+# How fast the new model has to be. To load the serving endpoint too: against_live = true, rate = 20.
 bench = {{ requests = 200, concurrency = 2, slo = ["p99<250ms"] }}
 # Azure: parts of the traffic that the new model gets, with a check at each, and how long each is watched.
 # canary = [10, 50, 100]
@@ -63,7 +63,7 @@ def init(name: str, data: str, label: str, context: Context) -> Path:
             written.
     """
     if not re.fullmatch(NAME_PATTERN, name):
-        raise UsageError(f"{cut(name, 80)}: the name of a pipeline is made of letters, digits, - and _, at most 63")
+        raise UsageError(f"{cut(name, 80)}: the name of a pipeline must be 1 to 63 letters, digits, - and _")
     found = find_config(context.cwd, context.environ)
     path = config_writing.place(found, context.cwd)
     if found is not None and path == found.path and name in found.pipelines:
@@ -101,7 +101,7 @@ def cancel(name: str, context: Context) -> int | None:
     except ProcessLookupError:
         return None
     except PermissionError:
-        raise UsageError(f"{name}: the run is process {pid}, which is another user's") from None
+        raise UsageError(f"{name}: the run is process {pid}, which belongs to another user") from None
     return pid
 
 

@@ -354,7 +354,7 @@ class _Sequence:
             known = self._of_last_run(step, journal.run)
         if known is None:
             raise UsageError(
-                f"{self._span.flag}: needs {step.name}, which was not done with this table and configuration: "
+                f"{self._span.flag} needs {step.name}, which was not done with this table and configuration: "
                 f"--from {step.name}"
             )
         return self._take_reused(known, journal)

@@ -102,7 +102,7 @@ def open_side(world: World, reach: TargetOptions, record: CandidateRecord | None
     """
     settings = world.config.deploy
     if settings is None:
-        raise UsageError(f'{world.config.place}.deploy: is missing: deploy = {{ endpoint = "NAME" }}')
+        raise UsageError(f'{world.config.place}.deploy is missing: deploy = {{ endpoint = "NAME" }}')
     endpoint, backend = settings.endpoint, settings.backend
     if record is not None:
         endpoint, backend = record.place, record.backend

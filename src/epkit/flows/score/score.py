@@ -247,7 +247,7 @@ def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iter
         and given.path is not None
         and given.path.resolve() == context.cwd.joinpath(options.out).resolve()
     ):
-        raise UsageError(f"-o {options.out}: is the input itself")
+        raise UsageError(f"-o {options.out} is the input itself")
     with Job(options.out, restart=options.restart, overwrite=options.overwrite) as job:
         spec = resolve(options.target, environ=context.environ, cwd=context.cwd)
         job.claim(

@@ -96,7 +96,7 @@ class TargetOptions:
 def check_proxy(options: RequestOptions) -> None:
     """Refuse a password for a proxy without a proxy: only `bench` sends it to the server, as ab does."""
     if options.proxy_basic is not None and options.proxy is None:
-        raise UsageError("-P: needs a proxy, which -X names")
+        raise UsageError("-P needs a proxy, which -X names")
 
 
 def compose_headers(options: RequestOptions, target: Target, content_type: str | None) -> list[tuple[str, str]]:

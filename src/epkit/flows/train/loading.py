@@ -30,7 +30,7 @@ def load_report(path: str) -> TrainReport:
     except OSError as error:
         raise UsageError(f"{given}: {error.strerror}: name the directory that epkit train wrote with -o") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{given}: is no report of a training: {error}") from None
+        raise UsageError(f"{given} is not the report of a training: {error}") from None
 
 
 def model_beside(path: Path) -> Path | None:

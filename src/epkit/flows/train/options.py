@@ -99,7 +99,7 @@ def order_of(options: TrainOptions) -> TrainOrder:
         *(("--export", each, EXPORTS) for each in options.exports),
     ):
         if value is not None and value not in known:
-            raise UsageError(f"{flag} {cut(value, 40)}: is one of {', '.join(known)}")
+            raise UsageError(f"{flag} {cut(value, 40)} must be one of {', '.join(known)}")
     _check_columns(options)
     expressions = tuple(gates.parse(text) for text in options.gates)
     if options.base is None and any(each.base for each in expressions):
@@ -179,7 +179,7 @@ def _check_columns(options: TrainOptions) -> None:
             continue
         other = seen.setdefault(name, flag)
         if other != flag and {other, flag} != {"--group", "--id"}:
-            raise UsageError(f'{flag} "{cut(name, 60)}": is also named by {other}: name a column only once')
+            raise UsageError(f'{flag} "{cut(name, 60)}" is also named by {other}: name a column only once')
     if options.group is not None and options.time is not None:
         raise UsageError("--group and --time contradict each other: each says which rows a model is judged on")
     if options.holdout is not None and options.folds != 5:

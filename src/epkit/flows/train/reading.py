@@ -60,7 +60,7 @@ def read_table(
         assert given is not None
         assert given.path is not None
         if given.kind == ".json":
-            raise UsageError(f"{given.name}: is a request body: name a table, .csv, .parquet or .jsonl, or .gz of one")
+            raise UsageError(f"{given.name} is a request body: name a table, .csv, .parquet or .jsonl, or .gz of one")
         before = digest_of(given.path, given.name)
         source = source_of(given, None)
         frames = list(source.frames())

@@ -208,7 +208,7 @@ def _material(options: TrainOptions, order: TrainOrder, context: Context, stdin:
             known = ", ".join(names_of(task))
             raise UsageError(f"--metric {plan.metric}: not a metric of this task, which is {task}: one of {known}")
         if plan.threshold.text != "0.5" and task != "binary":
-            raise UsageError(f"--threshold {plan.threshold.text}: is for two classes, and this task is {task}")
+            raise UsageError(f"--threshold {plan.threshold.text} is for two classes, and this task is {task}")
         gates.check(order.gates, examples.label, column_names(examples), base=options.base is not None)
 
     table = options.table or read_table(

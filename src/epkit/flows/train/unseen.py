@@ -26,7 +26,7 @@ def check_label(model: Model, label: Label, where: str) -> None:
     if own["task"] != label.task or list(own["classes"]) != list(label.classes):
         raise UsageError(f'{where}: predicts "{cut(str(own["name"]), 60)}" with other answers: nothing can be compared')
     if own.get("positive") != label.positive:
-        raise UsageError(f"{where}: has another positive class: name it with --positive")
+        raise UsageError(f"{where} has another positive class: name it with --positive")
 
 
 def held_out_by(model: Model, frame: "pl.DataFrame", learned: Learned, name: str) -> np.ndarray:

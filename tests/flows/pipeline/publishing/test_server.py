@@ -122,7 +122,7 @@ def test_the_wire_of_batch_endpoints(ask, desk):
     [
         ({"ParameterAssignments": {"gate": "x"}}, "gate"),
         ({"ParameterAssignments": {"train.workers": "1000"}}, "train.workers"),
-        ({"ParameterAssignments": {"train.runs": "1000000000"}}, "train.runs: is at most 30"),
+        ({"ParameterAssignments": {"train.runs": "1000000000"}}, "train.runs must be at most 30"),
         ({"ParameterAssignments": {"train.runs": "0"}}, "train.runs: 0: must be from 1 to 10,000"),
         ({"ParameterAssignments": {"train.runs": "1.5"}}, "train.runs: must be a whole number"),
         ({"ParameterAssignments": {"train.metric": "no"}}, "train.metric: no: no metric"),

@@ -104,7 +104,7 @@ def publish_at_azure(
         )
     for gate in config.gate:
         if "base" in gate:
-            context.note(f"{gate}: is judged here when the model is fetched: at Azure there is no champion")
+            context.note(f"{gate} is judged here when the model is fetched: at Azure there is no champion")
     with tempfile.TemporaryDirectory(prefix="epkit-") as directory:
         upload = make_upload(loaded, Path(directory))
         order = PipelineOrder(

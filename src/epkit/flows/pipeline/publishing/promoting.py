@@ -117,7 +117,7 @@ def _check_same(loaded: LoadedPipeline, report: PipelineRun, key: str, job: str)
             stopped=lambda: None,
         )
         if table.hash_of(world) != data.result["file_sha256"]:
-            raise UsageError(f"{table.name_of(world)}: is not the table that the job {job} learned from: {again}")
+            raise UsageError(f"{table.name_of(world)} is not the table that the job {job} learned from: {again}")
         if TrainStep().key({"data": data}, world) != key:
             raise UsageError(
                 f"{loaded.config.place}: the job {job} trained with another configuration, other candidates or other "

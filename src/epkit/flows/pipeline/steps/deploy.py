@@ -61,7 +61,7 @@ class DeployStep:
         model = world.directory / COPY / world.path(before["train"], "model").name
         copied = _copied(world.path(before["train"], "model"), model)
         if copied != sha256:
-            raise UsageError(f"{model}: is not the model that was trained: --from train --force")
+            raise UsageError(f"{model} is not the model that was trained: --from train --force")
         record = side.prepare(live, model, copied)
         saving(world.directory)(record)
         side.put_up(record)

@@ -38,7 +38,7 @@ def pipelines(published: RemotePipeline) -> tuple[PublishedPipelineV1, ...]:
     """
     path = wires.pipelines_path(published.url.path)
     if path is None:
-        raise UsageError(f"{published.shown}: is not in a workspace of SDK v1, which is listed by its URL")
+        raise UsageError(f"{published.shown} is not in a workspace of SDK v1, which is listed by its URL")
     return _read(published, f"{path}?activeOnly=true", triggered.read_pipelines)
 
 
@@ -50,7 +50,7 @@ def pipeline(published: RemotePipeline) -> PublishedPipelineV1:
         EndpointError, BackendError: there is no answer, or a wrong one; one line.
     """
     if not published.azure or published.wire != "submit" or wires.SUBMIT not in published.url.path:
-        raise UsageError(f"{published.shown}: is not a published pipeline of SDK v1: epkit pipeline status shows runs")
+        raise UsageError(f"{published.shown} is not a published pipeline of SDK v1: epkit pipeline status shows runs")
     return _read(published, wires.pipeline_path(published.url.path), triggered.read_pipeline)
 
 

@@ -45,7 +45,7 @@ def open_published(
     wire = wire_of(spec.uri.path)
     if wire is None:
         if not (workspace and pipelines_path(spec.uri.path)):
-            raise UsageError(f"{spec.uri.shown}: is not the URL of a published pipeline: it looks like {SHAPES}")
+            raise UsageError(f"{spec.uri.shown} is not the URL of a published pipeline: it looks like {SHAPES}")
         wire = "submit"
     if spec.auth == "aad":
         own_key = options.key_file is not None or any(

@@ -64,18 +64,18 @@ def check(options: TriggerOptions) -> dict[str, Any]:
     """
     key = options.idempotency_key
     if key is not None and not _KEY.fullmatch(key):
-        raise UsageError("--idempotency-key: is made of 1 to 128 visible ASCII characters, without spaces")
+        raise UsageError("--idempotency-key must be 1 to 128 visible ASCII characters, without spaces")
     for flag, text in (("--why", options.why), ("--experiment", options.experiment)):
         if text is not None and not (text.isprintable() and text.strip() and len(text) <= LONGEST):
-            raise UsageError(f"{flag}: is a line of 1 to {LONGEST} printable characters")
+            raise UsageError(f"{flag} must be a line of 1 to {LONGEST} printable characters")
     values: dict[str, Any] = {}
     for change in options.changes:
         name, equals, text = change.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise UsageError(f"--set {cut(change, 60)}: is written KEY=VALUE, as in train.runs=4")
+            raise UsageError(f"--set {cut(change, 60)} must be KEY=VALUE, as in train.runs=4")
         if name in values:
-            raise UsageError(f"--set {cut(name, 60)}: is given twice: keep one")
+            raise UsageError(f"--set {cut(name, 60)} is given twice: keep one")
         values[name] = _value(text.strip(), name)
     return values
 

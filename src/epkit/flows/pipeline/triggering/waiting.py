@@ -196,7 +196,7 @@ def _path(published: RemotePipeline, run: str) -> str:
 def _gone(published: RemotePipeline, run: str) -> EndpointError:
     return EndpointError(
         f"{published.url.shown}: 404: it knows no run {run}: it was deleted, belongs to another pipeline, or the "
-        f"pipeline is published no more; epkit pipeline status {published.shown} lists the runs"
+        f"pipeline is no longer published; epkit pipeline status {published.shown} lists the runs"
     )
 
 

@@ -78,7 +78,7 @@ def check_names(azure: AzureOptions) -> None:
     begins = (("--compute", azure.compute), ("--create-compute", azure.create_compute), ("--block", azure.blocked))
     for flag, value in begins:
         if value:
-            raise UsageError(f"{flag}: is for a job that is begun, and --job {azure.job} was begun already")
+            raise UsageError(f"{flag} is for a job that is begun, and --job {azure.job} was begun already")
     if azure.cancel and not azure.wait:
         raise UsageError("--cancel and --no-wait: one of them")
 

@@ -227,7 +227,7 @@ def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[AzureJob, JobRe
         training_jobs.forget(run)
     if record is None:
         raise UsageError(
-            f"--job {name}: was not begun by epkit train: az ml job download --name {name} has what it leaves"
+            f"--job {name} was not begun by epkit train: az ml job download --name {name} has what it leaves"
         )
     training_jobs.write(run, record)
     return job, record
