@@ -31,8 +31,8 @@ class Load:
 class Client:
     """A program that sends the load.
 
-    `share` is the client's part of a cell's requests: slow clients would otherwise take minutes. Its environment also has
-    the `variables`.
+    `share` is the client's part of a cell's requests: slow clients would otherwise take minutes. `variables` are added
+    to its environment.
     """
 
     name: str
