@@ -257,7 +257,7 @@ cdef class Lane:
     def _turn(self):
         """Read as long as replies come, but not longer than a turn of the loop may take."""
         cdef int ready, patience_ms, i
-        cdef bint over = False, read = False
+        cdef bint over = False, read = False, busy
         cdef ns begun = clock()
         if self.closed:
             return
@@ -277,9 +277,10 @@ cdef class Lane:
                     else:
                         read = True
                         self.read(<LaneTransport>self.events[i].data.ptr)
-            self._settle()
             # A lane that has its turn for the first time in a while is not busy yet.
-            self._watch(not read or begun - self.ended > TURN_NS)
+            busy = read and self.lent and self.alone and begun - self.ended < TURN_NS
+            self._settle()
+            self._watch(not busy)
             self.ended = clock()
             if not self.watched:
                 self.loop.call_soon(self._turn)
