@@ -1,6 +1,10 @@
 """The choice between the compiled module and Python."""
 
+import os
+import shutil
 import sys
+import sysconfig
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -10,6 +14,22 @@ from epkit.engines.wire.lanes import COMPILED, VARIABLE, engine_line, lane_class
 from epkit.errors import UsageError
 
 MODULE = "epkit.engines.wire.lane"
+
+
+CAN_COMPILE = (
+    sys.platform == "linux"
+    and sys.implementation.name == "cpython"
+    and shutil.which("cc") is not None
+    and Path(sysconfig.get_path("include"), "Python.h").is_file()
+    and os.environ.get("EPKIT_COMPILE") != "0"
+)
+
+
+@pytest.mark.skipif(not CAN_COMPILE, reason="nothing to compile with here, or EPKIT_COMPILE=0")
+def test_this_installation_has_the_module(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+    assert engine_line() == COMPILED, "without it, no test of the module runs: install epkit again"
 
 
 class Lane:
