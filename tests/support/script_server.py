@@ -28,16 +28,21 @@ class Step:
 class ScriptServer:
     """Serves in a thread; the last step is repeated.
 
+    Args:
+        early: whether the reply is sent before the body of the request is read.
+
     Attributes:
-        requests: number of requests that were read.
+        requests: number of requests whose header was read.
+        bodies: lengths of the bodies that were read.
     """
 
-    def __init__(self, script: Sequence[Step]) -> None:
-        self._script = script
+    def __init__(self, script: Sequence[Step], *, early: bool = False) -> None:
+        self._script, self._early = script, early
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._over = False
         self.requests = 0
+        self.bodies: list[int] = []
         self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> Self:
@@ -57,23 +62,26 @@ class ScriptServer:
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(5)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                while self._read(connection) and self._answer(connection):
+                while self._serve_one(connection):
                     pass
 
-    def _read(self, connection: socket.socket) -> bool:
-        """Read a request with a Content-Length; tell whether there was one."""
+    def _serve_one(self, connection: socket.socket) -> bool:
+        """Read a request with a Content-Length, and answer it; tell whether the connection goes on."""
         read = b""
         while b"\r\n\r\n" not in read:
             got = connection.recv(1 << 16)
             if not got:
                 return False
             read += got
+        self.requests += 1
+        goes_on = not self._early or self._answer(connection)
         head, _, body = read.partition(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-        while len(body) < length:
-            body += connection.recv(1 << 16)
-        self.requests += 1
-        return True
+        size = len(body)
+        while size < length:
+            size += len(connection.recv(min(1 << 16, length - size)))
+        self.bodies.append(size)
+        return goes_on if self._early else self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> bool:
         """Send the reply; tell whether the connection goes on."""

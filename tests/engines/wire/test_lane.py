@@ -291,3 +291,14 @@ def test_without_the_module_pythons_path_runs(fault_server: FaultServer) -> None
 
     assert len(found.rows) == 50
     assert found.lent == 0
+
+
+def test_a_reply_that_comes_while_the_request_is_still_being_sent_waits_for_its_end() -> None:
+    large = b'{"data": ["' + b"x" * 6_000_000 + b'"]}'
+    found = []
+    for compiled in (False, True):
+        with ScriptServer([Step([reply(GOOD)])], early=True) as server:
+            found.append(drive(server.port, Phase(concurrency=1, requests=6), compiled=compiled, body=large))
+            assert [len(large)] * 5 == server.bodies[:5], "the end of the run may cut the last one"
+
+    assert found[0].counted() == found[1].counted()

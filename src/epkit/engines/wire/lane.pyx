@@ -318,7 +318,7 @@ cdef class Lane:
             return
         got = recv(to.fd, self.buffer, READ_BYTES, 0)
         now = clock()
-        if got > 0 and self.lent and (to.flying or to._take()):
+        if got > 0 and self.lent and not to.pending and (to.flying or to._take()):
             body = <bytes>self.bodies[to.payload]
         head = PyBytes_GET_SIZE(self.like)
         if (
