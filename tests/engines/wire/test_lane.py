@@ -144,6 +144,11 @@ LAST: Final = [reply(GOOD)[:-3], b"nonsense\r\n\r\n", reply(GOOD, "Connection: c
 """Replies after which the server closes the connection."""
 
 
+LONGER: Final = GOOD + b"     "
+BEGINS_LIKE_GOOD: Final = [reply(LONGER)[:-5], reply(LONGER)[-5:]]
+"""The first piece ends like a whole good reply, but its header announces more."""
+
+
 @st.composite
 def steps(draw: st.DrawFn) -> Step:
     """A reply, cut at up to two places."""
@@ -158,6 +163,7 @@ def steps(draw: st.DrawFn) -> Step:
 @example(script=[Step([reply(GOOD)]), Step([reply(OTHER)])] * 6, payloads=2)
 @example(script=[Step([reply(GOOD)])] * 4 + [Step([reply(GOOD)[:20], reply(GOOD)[20:]])] * 2, payloads=1)
 @example(script=[Step([reply(GOOD)])] * 4 + [Step([reply(GOOD)[:-3]], closes=True)], payloads=1)
+@example(script=[*[Step([reply(GOOD)]), Step([reply(LONGER)])] * 3, Step(BEGINS_LIKE_GOOD)], payloads=2)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_both_paths_give_the_same(script: list[Step], payloads: int) -> None:
     found = []

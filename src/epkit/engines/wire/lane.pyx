@@ -2,13 +2,13 @@
 """Transports that answer for their connections as long as replies are like known ones; compiled, and optional.
 
 Theory of operation. A `LaneTransport` is a transport on a plain TCP socket, as `TlsTransport` is on a TLS one: bytes go
-to the connection, which parses them. One `Lane` reads for all transports of a run, with its own epoll. It has learnt
-replies: the last header block that a connection has accepted, and for each payload the last body that the driver has
-judged as good. A whole reply with the same bytes needs no parser and no judge. For such a reply the lane does itself
-what the connection and the driver would do: it stores a row, takes the next arrival, and sends the request. It does so
-with the driver's own numbers, which it borrows for a turn of the loop. Everything else goes to the connection: another
-reply, a part of one, an error, the end of the phase. Before that, the connection gets the points of time of the request
-in flight, and the driver its numbers.
+to the connection, which parses them. One `Lane` reads for all transports of a run, with its own epoll. For each payload
+it knows one reply: the last whole one that a connection has accepted and the driver has judged to be good. A reply with
+the same bytes needs no parser and no judge. For such a reply the lane does itself what the connection and the driver
+would do: it stores a row, takes the next arrival, and sends the request. It does so with the driver's own numbers, which
+it borrows for a turn of the loop. Everything else goes to the connection: another reply, a part of one, an error, the
+end of the phase. Before that, the connection gets the points of time of the request in flight, and the driver its
+numbers.
 
 Times are `time.perf_counter_ns`, which is CLOCK_MONOTONIC on Linux.
 """
@@ -55,7 +55,7 @@ cdef struct Row:  # epkit.core.samples.rows.SAMPLE
 cdef enum:
     EVENTS = 256
     READ_BYTES = 262144
-    KNOWN_BYTES = 16777216  # greatest size of all known bodies
+    KNOWN_BYTES = 16777216  # greatest size of all known replies
     TURN_NS = 1000000  # for so long other callbacks of the loop may wait
 
 
@@ -184,9 +184,8 @@ cdef class Lane:
     cdef epoll_event events[EVENTS]
     cdef char buffer[READ_BYTES]
     cdef set transports
-    cdef bytes like  # the known header block
-    cdef list bodies  # the known body of each payload, or None
-    cdef Py_ssize_t known  # size of all known bodies
+    cdef list replies, bodies  # for each payload, the known reply, or None, and the size of its body
+    cdef Py_ssize_t known  # size of all known replies
     # What the driver lends for a turn: its rows, and the arrivals of a closed phase.
     cdef bint turning, lent, alone
     cdef bytearray rows
@@ -205,7 +204,7 @@ cdef class Lane:
         """
         cdef epoll_event event
         self.loop, self.engine, self.driver = loop, engine, driver
-        self.transports, self.like, self.bodies = set(), b"", []
+        self.transports = set()
         self.requests = self.wires = ()
         self.epoll, self.timer = epoll_create1(EPOLL_CLOEXEC), timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)
         event.events, event.data.ptr = EPOLLIN, NULL
@@ -302,7 +301,7 @@ cdef class Lane:
         self.alone = len(self.transports) == self.engine.slots
         if requests is not self.requests:
             self.requests, self.wires = requests, tuple([request.wire for request in requests])
-            self.bodies = [None] * len(requests)
+            self._forget()
 
     cdef _settle(self):
         if self.lent:
@@ -311,25 +310,19 @@ cdef class Lane:
 
     cdef read(self, LaneTransport to):
         """Read what has come for a transport."""
-        cdef ssize_t got, head
+        cdef ssize_t got
         cdef ns now
-        cdef bytes body = None
+        cdef bytes known = None
         if to.closed:
             return
         got = recv(to.fd, self.buffer, READ_BYTES, 0)
         now = clock()
         if got > 0 and self.lent and not to.pending and (to.flying or to._take()):
-            body = <bytes>self.bodies[to.payload]
-        head = PyBytes_GET_SIZE(self.like)
-        if (
-            body is None
-            or got != head + PyBytes_GET_SIZE(body)
-            or memcmp(self.buffer, PyBytes_AS_STRING(self.like), head)
-            or memcmp(self.buffer + head, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
-        ):
+            known = <bytes>self.replies[to.payload]
+        if known is None or got != PyBytes_GET_SIZE(known) or memcmp(self.buffer, PyBytes_AS_STRING(known), got):
             self._pass_on(to, got)
             return
-        self._store(to, now, got, PyBytes_GET_SIZE(body))
+        self._store(to, now, got, self.bodies[to.payload])
         now = clock()
         if self.lent and self.left > 0 and now < self.until:
             self._send(to, now)
@@ -377,17 +370,21 @@ cdef class Lane:
             x.data_received(data)
             self._borrow()
             if self.lent and whole and x.like_bytes == got and x.status == 200 and data.startswith(x.like):
-                self._learn(payload, x.like, data[len(x.like):])
+                self._learn(payload, data, data[len(x.like):])
         else:
             if error is None:
                 x.eof_received()
             to._lose(error)
             self._borrow()
 
-    cdef _learn(self, Py_ssize_t payload, bytes like, bytes body):
+    cdef _learn(self, Py_ssize_t payload, bytes reply, bytes body):
         if self.driver.is_good(payload, body):
-            self.known += len(body)
+            self.known += len(reply) - len(self.replies[payload] or b"")
             if self.known > KNOWN_BYTES:
-                self.bodies = [None] * len(self.bodies)
-                self.known = len(body)
-            self.like, self.bodies[payload] = like, body
+                self._forget()
+                self.known = len(reply)
+            self.replies[payload], self.bodies[payload] = reply, len(body)
+
+    cdef _forget(self):
+        self.replies, self.bodies = [None] * len(self.requests), [0] * len(self.requests)
+        self.known = 0
