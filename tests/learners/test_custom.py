@@ -133,7 +133,7 @@ def test_what_cannot_be_used_is_refused_in_a_line(tmp_path, monkeypatch, given, 
         Path(given.partition(":")[0]).write_text(text, encoding="utf-8")
 
     with pytest.raises(
-        UsageError, match=rf"^--custom {given.replace('(', '.').replace(')', '.')}: [^\n]*{said}[^\n]*$"
+        UsageError, match=rf"^--custom {given.replace('(', '.').replace(')', '.')}:? [^\n]*{said}[^\n]*$"
     ):
         custom.check(given, "binary")
 

@@ -376,7 +376,7 @@ WRONG = {
     "no model": (["--model", "nowhere", "--entry", "score.py"], "--model nowhere: no such file or directory"),
     "no script": (["--model", "model", "--entry", "y.py"], "--entry y.py: no such file in "),
     "no module": (["--model", "model", "--entry", "weights.json"], "--entry weights.json: no .py file, "),
-    "a script outside": (["--model", "model", "--code", "model", "--entry", "../x.py"], "--entry ../x.py: "),
+    "a script outside": (["--model", "model", "--code", "model", "--entry", "../x.py"], "--entry ../x.py is outside "),
     "a bad backend": (
         ["--model", "model", "--entry", "score.py", "--backend", "azure-ml"],
         '--backend azure-ml: not one of local, azureml, azureml-v1; did you mean "azureml"?',

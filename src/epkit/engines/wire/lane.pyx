@@ -5,9 +5,9 @@ Theory of operation. A `LaneTransport` is a transport on a plain TCP socket, as 
 to the connection, which parses them. One `Lane` reads for all transports of a run, with its own epoll. For each payload
 it knows one reply: the last whole one that a connection has accepted and the driver has judged to be good. A reply with
 the same bytes needs no parser and no judge. For such a reply the lane does itself what the connection and the driver
-would do: it stores a row, takes the next arrival, and sends the request. It does so with the driver's own numbers, which
-it borrows for a turn of the loop. Everything else goes to the connection: another reply, a part of one, an error, the
-end of the phase. Before that, the connection gets the points of time of the request in flight, and the driver its
+would do: it stores a row, takes the next arrival, and sends the request. It does so with the numbers of the driver,
+which it borrows for a turn of the loop. Everything else goes to the connection: another reply, a part of one, an error,
+the end of the phase. Before that, the connection gets the points of time of the request in flight, and the driver its
 numbers.
 
 Times are `time.perf_counter_ns`, which is CLOCK_MONOTONIC on Linux.
@@ -206,7 +206,8 @@ cdef class Lane:
         self.loop, self.engine, self.driver = loop, engine, driver
         self.transports = set()
         self.requests = self.wires = ()
-        self.epoll, self.timer = epoll_create1(EPOLL_CLOEXEC), timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)
+        self.epoll = epoll_create1(EPOLL_CLOEXEC)
+        self.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)
         event.events, event.data.ptr = EPOLLIN, NULL
         if epoll_ctl(self.epoll, EPOLL_CTL_ADD, self.timer, &event) < 0:
             raise last_error()
@@ -268,7 +269,7 @@ cdef class Lane:
                 patience_ms = -1 if self.lent and self.alone and not self.watched else 0
                 with nogil:
                     ready = epoll_wait(self.epoll, self.events, EVENTS, patience_ms)
-                over = ready <= 0
+                over = ready <= 0 or self.watched  # only the timer bounds further batches
                 for i in range(ready):
                     if self.events[i].data.ptr == NULL:
                         over = True
