@@ -9,8 +9,10 @@ from types import ModuleType
 
 import pytest
 
+from epkit.core.http.destination import Destination
 from epkit.engines.wire import lanes
 from epkit.engines.wire.lanes import COMPILED, VARIABLE, engine_line, lane_class
+from epkit.engines.wire.wire import WireEngine
 from epkit.errors import UsageError
 
 MODULE = "epkit.engines.wire.lane"
@@ -84,3 +86,11 @@ def test_a_module_that_cannot_be_loaded_is_not_used(compiled, monkeypatch):
     monkeypatch.setattr(lanes, "import_module", broken)
 
     assert (None, "wire (not compiled: undefined symbol: epoll_pwait2)") == (lane_class(), engine_line())
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_wrong_choice_is_refused_for_every_target(monkeypatch, scheme):
+    monkeypatch.setenv(VARIABLE, "rust")
+
+    with pytest.raises(UsageError, match="^EPKIT_ENGINE=rust: must be"):
+        WireEngine(Destination(scheme=scheme, host="127.0.0.1", port=1), timeout_ns=1)

@@ -210,7 +210,11 @@ cdef class Lane:
         self.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)
         event.events, event.data.ptr = EPOLLIN, NULL
         if epoll_ctl(self.epoll, EPOLL_CTL_ADD, self.timer, &event) < 0:
-            raise last_error()
+            error = last_error()
+            for fd in (self.epoll, self.timer):
+                if fd >= 0:
+                    os.close(fd)
+            raise error
         self._watch(True)
 
     def open(self, sock, connection):

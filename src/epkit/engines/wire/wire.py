@@ -69,7 +69,7 @@ class WireEngine(CrashingEngine):
         self.stamp: Callable[[], int] = clock  # returns the start time of a request
         self._kinds: tuple[type[Connection], type[Connection]] = Connection, HeadConnection
         self._stopped = False
-        self._lane_class = lane_class() if self._context is None else None
+        self._lane_class = lane_class()  # also for TLS, which it does not serve: a wrong choice is refused
         self._lane: Lane | None = None
         self.lend: Callable[[], Loan | None] = nothing
 
@@ -145,7 +145,7 @@ class WireEngine(CrashingEngine):
 
     def _make_lane(self, driver: Driver) -> "Lane | None":
         """Return the compiled transports, if the driver and the connections are of their kind."""
-        if self._lane_class is None or not self.keepalive or self.stamps is not None:
+        if self._lane_class is None or self._context is not None or not self.keepalive or self.stamps is not None:
             return None
         if not isinstance(driver, LendingDriver):
             return None
@@ -188,11 +188,12 @@ class WireEngine(CrashingEngine):
         """Let a connection go on whose reply the lane has handled."""
         connection.complete = True
         self.over()
-        arrival = self.next(clock())
+        now = clock()
+        arrival = self.next(now)
         if arrival is None:
             self.park(connection)
             return
-        connection.start = connection.tcp = connection.connected = clock()
+        connection.start = connection.tcp = connection.connected = now
         connection.send(arrival)
 
     def park(self, connection: Connection | None) -> None:
@@ -307,11 +308,12 @@ class WireEngine(CrashingEngine):
         if self._tunnels is not None:
             sock = await self._tunnels.open(self._loop, sock)
         connection.tcp = clock()
-        if self._lane is not None:
-            self._lane.open(sock, connection)
-        elif self._context is None:
+        if self._context is None:
             try:
-                await self._loop.create_connection(lambda: connection, sock=sock)
+                if self._lane is not None:
+                    self._lane.open(sock, connection)
+                else:
+                    await self._loop.create_connection(lambda: connection, sock=sock)
             except BaseException:
                 sock.close()
                 raise
