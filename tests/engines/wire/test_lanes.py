@@ -92,5 +92,5 @@ def test_a_module_that_cannot_be_loaded_is_not_used(compiled, monkeypatch):
 def test_a_wrong_choice_is_refused_for_every_target(monkeypatch, scheme):
     monkeypatch.setenv(VARIABLE, "rust")
 
-    with pytest.raises(UsageError, match="^EPKIT_ENGINE=rust: must be"):
+    with pytest.raises(UsageError, match=r"^EPKIT_ENGINE=rust: must be"):
         WireEngine(Destination(scheme=scheme, host="127.0.0.1", port=1), timeout_ns=1)
